@@ -1,0 +1,176 @@
+"""Long work in chunks.
+
+A chunk is claimed by its row lock (`SKIP LOCKED`) and marked done in the transaction that does its
+work. A killed worker takes its transaction with it, so the chunk is open again at once: nothing is
+lost, nothing is done twice, and there is no lease to wait for.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connection, transaction
+
+from core.clock import DatabaseNow
+from core.models import Job, JobChunk
+from core.sweeps import nudge_on_commit, sweep
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5  # a chunk that fails this often is set aside with its reason
+
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """What to do with a chunk, and once after the last one."""
+
+    name: str
+    run_chunk: Callable[[Job, dict[str, Any]], Counts]
+    finish: Callable[[Job], None] | None = None
+
+
+_kinds: dict[str, JobKind] = {}
+
+
+def register(
+    name: str,
+    run_chunk: Callable[[Job, dict[str, Any]], Counts],
+    finish: Callable[[Job], None] | None = None,
+) -> None:
+    """Register a kind of job.
+
+    `run_chunk(job, args)` runs inside the chunk's transaction and returns counts to add up;
+    `counts["done"]` moves the progress. `finish(job)` runs in the transaction of the last chunk.
+    """
+    _kinds[name] = JobKind(name, run_chunk, finish)
+
+
+@transaction.atomic
+def start_job(
+    kind: str,
+    *,
+    chunks: Iterable[dict[str, Any]],
+    total: int,
+    unit: str = "rows",
+    by: AbstractBaseUser | None = None,
+    args: dict[str, Any] | None = None,
+) -> Job:
+    """Write a job and its chunks and ask the workers to begin; the job is done when no chunk is."""
+    job = Job.objects.create(
+        kind=kind,
+        total=total,
+        unit=unit,
+        created_by=by,
+        args=args or {},
+        state=Job.State.RUNNING,
+        started_at=DatabaseNow(),
+    )
+    add_chunks(job, chunks)
+    return job
+
+
+def add_chunks(job: Job, chunks: Iterable[dict[str, Any]]) -> None:
+    """Give `job` its chunks and nudge the workers; a job without chunks ends at once."""
+    made = JobChunk.objects.bulk_create(
+        (JobChunk(job=job, number=number, args=args) for number, args in enumerate(chunks)),
+        batch_size=1000,
+    )
+    if not made:
+        _end_if_complete(job)
+    nudge_on_commit("core.run_chunks")
+
+
+@sweep("core.run_chunks", queue="bulk")
+def run_chunks() -> int:
+    """Do one open chunk of the oldest running job; return 1, or 0 when there is none to take."""
+    return int(run_one_chunk())
+
+
+def run_one_chunk(job_id: int | None = None) -> bool:
+    """Claim and do one open chunk (of one job, or of any); return False when none could be had."""
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute(
+            """
+            SELECT c.id, c.job_id, c.args
+            FROM core_jobchunk c JOIN core_job j ON j.id = c.job_id
+            WHERE NOT c.done AND j.state = 'running' AND (%(job)s::bigint IS NULL OR j.id = %(job)s)
+            ORDER BY c.job_id, c.number LIMIT 1
+            FOR UPDATE OF c SKIP LOCKED
+            """,
+            {"job": job_id},
+        )
+        row = cursor.fetchone()
+        if row is None:
+            return False
+        chunk_id, job_id, _ = row
+        chunk = JobChunk.objects.get(pk=chunk_id)
+        job = Job.objects.get(pk=job_id)
+        try:
+            with transaction.atomic():
+                counts = dict(_kinds[job.kind].run_chunk(job, chunk.args))
+        except Exception as error:  # noqa: BLE001  any failure is the job's to report
+            log.exception("Chunk %s of job %s failed", chunk.number, job.pk)
+            chunk.attempts += 1
+            chunk.error = f"{type(error).__name__}: {error}"[:2000]
+            chunk.done = chunk.attempts >= MAX_ATTEMPTS
+            chunk.save(update_fields=["attempts", "error", "done"])
+            counts = {"failed_chunks": 1} if chunk.done else {}
+        else:
+            JobChunk.objects.filter(pk=chunk_id).update(done=True, error="")
+        _count(job, counts)
+        _end_if_complete(job)
+    return True
+
+
+def work_on(job: Job) -> Job:
+    """Do chunks of `job` in this process until none can be claimed; return it as it is then."""
+    while run_one_chunk(job.pk):
+        pass
+    job.refresh_from_db()
+    return job
+
+
+def cancel_job(job: Job) -> None:
+    """Stop a job after the chunks that are being done now; what they did stays."""
+    Job.objects.filter(pk=job.pk).exclude(state__in=Job.ENDED).update(
+        state=Job.State.CANCELLED, finished_at=DatabaseNow()
+    )
+
+
+def fail_job(job: Job, reason: str) -> None:
+    """End a job with the reason a person can act on."""
+    Job.objects.filter(pk=job.pk).exclude(state__in=Job.ENDED).update(
+        state=Job.State.FAILED, error=reason, finished_at=DatabaseNow()
+    )
+
+
+def _count(job: Job, counts: dict[str, int]) -> None:
+    """Add `counts` to the job's. The row lock it takes is held only to the end of the chunk."""
+    done = counts.pop("done", 0)
+    Job.objects.select_for_update().filter(pk=job.pk).first()
+    job.refresh_from_db()
+    job.done += done
+    for key, value in counts.items():
+        job.counts[key] = job.counts.get(key, 0) + value
+    job.save(update_fields=["done", "counts"])
+
+
+def _end_if_complete(job: Job) -> None:
+    """End the job when no chunk is open; the job's row lock makes exactly one caller see that."""
+    locked = Job.objects.select_for_update().get(pk=job.pk)
+    if locked.ended or JobChunk.objects.filter(job=locked, done=False).exists():
+        return
+    kind = _kinds[locked.kind]
+    if kind.finish is not None:
+        kind.finish(locked)
+        locked.refresh_from_db()
+    failed = JobChunk.objects.filter(job=locked).exclude(error="").values_list("error", flat=True)
+    errors = bool(failed) or locked.counts.get("rejected", 0) or locked.counts.get("errors", 0)
+    locked.error = failed[0] if failed else locked.error
+    locked.state = Job.State.SUCCEEDED_WITH_ERRORS if errors else Job.State.SUCCEEDED
+    locked.save(update_fields=["state", "error"])
+    Job.objects.filter(pk=locked.pk).update(finished_at=DatabaseNow())

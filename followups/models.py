@@ -1,0 +1,136 @@
+"""Play versions, runs and follow-ups (docs/domain/followups.md)."""
+
+from django.conf import settings
+from django.db import models
+
+from core.clock import DatabaseNow
+from core.versions import Version
+from leads.models import Lead
+
+
+class PlayVersion(Version):
+    """A play: the follow-up plan for a tier and a phase of a lead (followups.definitions.Play)."""
+
+    class Meta(Version.Meta):
+        pass
+
+
+class Run(models.Model):
+    """One lead on one play version; a lead has at most one that has not ended."""
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="runs")
+    play_version = models.ForeignKey(PlayVersion, on_delete=models.PROTECT, related_name="runs")
+    started_at = models.DateTimeField(db_default=DatabaseNow())
+    started_by = models.CharField(max_length=20, help_text="tier, stage, import, backfill")
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lead"], condition=models.Q(ended_at=None), name="run_one_open"
+            )
+        ]
+        indexes = [models.Index(fields=["lead", "-started_at"], name="run_history")]
+
+    def __str__(self) -> str:
+        return f"{self.lead_id} on {self.play_version_id}"
+
+
+class Followup(models.Model):
+    """One dated thing to do for one lead. There is no "due" state: due = scheduled, due_at past.
+
+    People's kinds: scheduled → done | skipped | cancelled; snoozing moves `due_at` and is counted.
+    Machine kinds: scheduled → claimed → sending → sent | failed | unknown | cancelled. `held` says
+    why a scheduled one cannot be delivered. Only a run's next step is a row.
+    """
+
+    class Kind(models.TextChoices):
+        CALL = "call", "Call"
+        TASK = "task", "Task"
+        EMAIL = "email", "E-mail"
+
+    class State(models.TextChoices):
+        SCHEDULED = "scheduled", "Scheduled"
+        DONE = "done", "Done"
+        SKIPPED = "skipped", "Skipped"
+        CANCELLED = "cancelled", "Cancelled"
+        CLAIMED = "claimed", "Claimed"
+        SENDING = "sending", "Sending"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Failed"
+        UNKNOWN = "unknown", "Not known"
+
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, db_index=False, related_name="followups"
+    )
+    run = models.ForeignKey(
+        Run, null=True, on_delete=models.CASCADE, db_index=False, related_name="followups"
+    )
+    step = models.PositiveSmallIntegerField(null=True)
+    kind = models.CharField(max_length=8, choices=Kind)
+    title = models.CharField(max_length=120)
+    body = models.TextField(blank=True, help_text="Script of a call, text of an e-mail or task.")
+    # Who does it: the lead's owner when it was planned; follows the lead's owner.
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="followups",
+    )
+    due_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State, default=State.SCHEDULED)
+    held = models.CharField(max_length=60, blank=True)
+    snoozed = models.PositiveSmallIntegerField(default=0)
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=DatabaseNow())
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    claimed_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "step"],
+                condition=models.Q(run__isnull=False),
+                name="followup_step_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    state__in=[
+                        "scheduled",
+                        "done",
+                        "skipped",
+                        "cancelled",
+                        "claimed",
+                        "sending",
+                        "sent",
+                        "failed",
+                        "unknown",
+                    ]
+                ),
+                name="followup_state_known",
+            ),
+        ]
+        indexes = [
+            # Today: what a person has to do, by when.
+            models.Index(
+                fields=["assignee", "due_at", "id"],
+                condition=models.Q(state="scheduled"),
+                name="followup_today",
+            ),
+            # The tick: what a machine has to do, by when. Held ones wait for delivery, not time.
+            models.Index(
+                fields=["due_at", "id"],
+                condition=models.Q(state="scheduled", kind="email", held=""),
+                name="followup_due",
+            ),
+            models.Index(fields=["lead", "-due_at"], name="followup_lead"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.state})"

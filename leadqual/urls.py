@@ -1,0 +1,9 @@
+"""All URLs, by name `app:verb_noun` (docs/adr/0001)."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+]

@@ -1,0 +1,48 @@
+"""Chainable reads of leads. Visibility is decided here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+from accounts.models import User
+from accounts.roles import READS_ALL, Role
+
+if TYPE_CHECKING:
+    from leads.models import Lead
+
+
+def visibility(user: User, prefix: str = "") -> models.Q:
+    """Return the condition under which `user` may read a row that carries owner and team.
+
+    A rep reads their own and their team's; a manager their team's; model owner and admin all.
+    `prefix` names the path to the row ("lead__").
+    """
+    if not user.is_active:
+        return models.Q(pk__in=[])
+    if user.role in READS_ALL:
+        return models.Q()
+    own = models.Q(**{f"{prefix}owner_id": user.pk})
+    if user.team_id is None:
+        return own
+    return own | models.Q(**{f"{prefix}team_id": user.team_id})
+
+
+class LeadQuerySet(models.QuerySet["Lead"]):
+    """Reads of leads."""
+
+    def visible_to(self, user: User) -> LeadQuerySet:
+        """Keep the leads that `user` may read (docs/domain/roles.md)."""
+        return self.filter(visibility(user))
+
+    def writable_by(self, user: User) -> LeadQuerySet:
+        """Keep the leads that `user` may change: a rep's own, a manager's team's, an admin's all."""
+        if not user.is_active:
+            return self.none()
+        if user.role == Role.ADMIN:
+            return self
+        own = models.Q(owner_id=user.pk)
+        if user.role == Role.MANAGER and user.team_id is not None:
+            return self.filter(own | models.Q(team_id=user.team_id))
+        return self.filter(own)

@@ -1,0 +1,243 @@
+"""Reads the facts of leads into one column-wise table (scoring.features.Facts).
+
+Two binary COPYs, whatever the number of leads: one row per lead, and the ratings and counters in
+long form, spread into columns by NumPy. Text comes as a 64-bit hash and is looked up once per
+distinct value, so rules run on the dictionary and not on the rows (docs/adr/0005).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+
+from core.copying import ColumnType, read_columns
+from scoring.features import Bools, Facts, Floats, Ints, decayed, no_numbers
+from scoring.fields import WORKSPACE_VALUE, Field
+from scoring.live import LiveConfig
+
+_FROM = """
+    scoring_standing s
+    JOIN leads_lead l ON l.id = s.lead_id
+    LEFT JOIN leads_company c ON c.id = l.company_id
+    LEFT JOIN leads_source src ON src.id = l.first_source_id
+    LEFT JOIN accounts_workspace w ON true
+"""
+_TIER = "CASE {0} WHEN 'hot' THEN 2 WHEN 'warm' THEN 1 WHEN 'cold' THEN 0 ELSE -1 END"
+_STATE = "CASE s.state WHEN 'scored' THEN 1 WHEN 'disqualified' THEN 2 ELSE 0 END"
+UNSCORED, SCORED, DISQUALIFIED = 0, 1, 2
+
+
+def _epoch(sql: str) -> str:
+    return f"coalesce(date_part('epoch', {sql}), 'NaN')"
+
+
+# What a rescore needs of the present standing and of the lead, beside the fields of rules.
+_ROW: tuple[tuple[str, ColumnType, str], ...] = (
+    ("lead", "i8", "s.lead_id"),
+    ("state", "i8", _STATE),
+    ("score", "i8", "s.score"),
+    ("low", "i8", "s.low"),
+    ("high", "i8", "s.high"),
+    ("fit", "i8", "s.fit"),
+    ("engagement", "i8", "s.engagement"),
+    ("qualification", "i8", "s.qualification"),
+    ("model", "i8", "coalesce(s.model_version_id, 0)"),
+    ("step_tier", "i8", _TIER.format("s.step_tier")),
+    ("tier", "i8", _TIER.format("s.tier")),
+    ("reason", "i8", "hashtextextended(s.tier_reason, 0)"),
+    ("override_tier", "i8", _TIER.format("s.override_tier")),
+    ("override_until", "f8", _epoch("s.override_until")),
+    ("next_change", "f8", _epoch("s.next_change_at")),
+    ("scored", "f8", _epoch("s.scored_at")),
+    ("stale", "i8", "(s.stale_at IS NOT NULL)::int"),
+    ("is_open", "i8", "s.is_open::int"),
+    ("is_new", "i8", "(s.stage = 'new')::int"),
+    ("round", "i8", "l.round"),
+    ("created", "f8", "date_part('epoch', l.created_at)"),
+    ("deal_value", "f8", f"coalesce({WORKSPACE_VALUE}, 'NaN')"),
+    ("tracked", "i8", "coalesce(src.tracked, false)::int"),
+)
+_LONG: tuple[tuple[str, ColumnType], ...] = (
+    ("lead", "i8"),
+    ("counter", "i8"),
+    ("key", "i8"),
+    ("a", "f8"),
+    ("b", "f8"),
+    ("c", "f8"),
+    ("d", "i8"),
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Facts of leads together with their present standings, both in the order of lead ids."""
+
+    facts: Facts
+    standing: dict[str, npt.NDArray[Any]]
+
+    def take(self, rows: Ints | Bools) -> "Rows":
+        """Return the chosen rows only."""
+        f = self.facts
+        facts = Facts(
+            lead_ids=f.lead_ids[rows],
+            as_of=f.as_of,
+            number_columns={k: v[rows] for k, v in f.number_columns.items()},
+            text_columns={k: (c[rows], values) for k, (c, values) in f.text_columns.items()},
+            ratings={k: v[rows] for k, v in f.ratings.items()},
+            observed_at={k: v[rows] for k, v in f.observed_at.items()},
+            expires_at={k: v[rows] for k, v in f.expires_at.items()},
+            counts={k: v[rows] for k, v in f.counts.items()},
+            last_at={k: v[rows] for k, v in f.last_at.items()},
+            tracked=f.tracked[rows],
+            evidence_ids={k: v[rows] for k, v in f.evidence_ids.items()},
+        )
+        return Rows(facts, {k: v[rows] for k, v in self.standing.items()})
+
+
+def read(lead_ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:
+    """Read the facts of `lead_ids` as of a moment (seconds since the epoch), sorted by id.
+
+    Leads without a standing do not exist. Evidence that has expired by `as_of` counts as unknown:
+    `rescore` brings forward an older unexpired answer before it reads.
+    """
+    chosen = f"= ANY('{{{','.join(str(int(i)) for i in lead_ids)}}}'::bigint[])"
+    row = _read_rows(config.used_fields, chosen)
+    ids: Ints = row["lead"]
+    long = read_columns(_long_query(chosen), _LONG)
+    is_counter = long["counter"] == 1
+    evidence = {name: values[~is_counter] for name, values in long.items()}
+    counters = {name: values[is_counter] for name, values in long.items()}
+    texts = {
+        f.name: _coded(f, row[f.name], chosen) for f in config.used_fields if f.type == "text"
+    }
+    ratings, observed, expires, evidence_ids = _spread_evidence(
+        evidence, ids, config.dimensions, as_of
+    )
+    counts, last_at = _spread_counters(counters, ids, config.counters, as_of)
+    tracked = row["tracked"] == 1
+    tracked[np.searchsorted(ids, counters["lead"])] = True
+    facts = Facts(
+        lead_ids=ids,
+        as_of=as_of,
+        number_columns={f.name: row[f.name] for f in config.used_fields if f.type != "text"},
+        text_columns=texts,
+        ratings=ratings,
+        observed_at=observed,
+        expires_at=expires,
+        counts=counts,
+        last_at=last_at,
+        tracked=tracked,
+        evidence_ids=evidence_ids,
+    )
+    return Rows(facts, {name: row[name] for name, _, _ in _ROW})
+
+
+def facts_queries(config: LiveConfig, chosen: str) -> list[str]:
+    """Return the SQL that `read` runs for the leads that `chosen` names ("= ANY(...)", "> 0")."""
+    return [_rows_query(config.used_fields, chosen), _long_query(chosen)]
+
+
+def _rows_query(fields: Sequence[Field], chosen: str) -> str:
+    columns = [sql for _, _, sql in _ROW[:1]] + [_cast(sql, kind) for _, kind, sql in _ROW[1:]]
+    for field in fields:
+        if field.type == "text":
+            columns.append(f"coalesce(hashtextextended(nullif({field.sql}, ''), 0), 0)")
+        elif field.type == "bool":
+            columns.append(f"coalesce((({field.sql})::bool)::int::float8, 'NaN')")
+        else:
+            columns.append(f"coalesce(({field.sql})::float8, 'NaN')")
+    return f"SELECT {', '.join(columns)} FROM {_FROM} WHERE s.lead_id {chosen} ORDER BY s.lead_id"
+
+
+def _cast(sql: str, kind: ColumnType) -> str:
+    return f"({sql})::{'float8' if kind == 'f8' else 'bigint'}"
+
+
+def _read_rows(fields: Sequence[Field], chosen: str) -> dict[str, npt.NDArray[Any]]:
+    kinds: list[tuple[str, ColumnType]] = [(name, kind) for name, kind, _ in _ROW]
+    kinds += [(field.name, "i8" if field.type == "text" else "f8") for field in fields]
+    return read_columns(_rows_query(fields, chosen), kinds)
+
+
+def _long_query(chosen: str) -> str:
+    return f"""
+        SELECT lead_id, 0::bigint, hashtextextended(dimension, 0), rating::float8,
+               date_part('epoch', observed_at), {_epoch("expires_at")}, id
+        FROM scoring_evidence WHERE lead_id {chosen} AND current
+        UNION ALL
+        SELECT lead_id, 1::bigint, hashtextextended(kind, 0), value,
+               date_part('epoch', as_of), date_part('epoch', last_at), half_life_days::bigint
+        FROM scoring_engagement WHERE lead_id {chosen}
+    """
+
+
+_values: dict[int, str] = {}  # hash → text, filled as values are met; texts of rules are few
+_hashes: dict[str, int] = {}  # text → hash, for the keys that we look for
+_MOST_VALUES = 500_000
+
+
+def _coded(field: Field, hashes: Ints, chosen: str) -> tuple[Ints, list[str]]:
+    """Turn a column of hashes into codes and the values that they index."""
+    distinct, codes = np.unique(hashes, return_inverse=True)
+    if len(_values) > _MOST_VALUES:
+        _values.clear()
+    if any(h and h not in _values for h in distinct.tolist()):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT DISTINCT hashtextextended({field.sql}, 0), {field.sql} FROM {_FROM} "
+                f"WHERE s.lead_id {chosen} AND {field.sql} <> ''"
+            )
+            _values.update(cursor.fetchall())
+    values = [_values.get(h, "") for h in distinct.tolist()]
+    return np.where(hashes == 0, -1, codes).astype(np.int64), values
+
+
+def _hash_of(texts: Sequence[str]) -> list[int]:
+    """Return the hashes of known keys (dimensions, activity kinds), asked of the database once."""
+    missing = [text for text in texts if text not in _hashes]
+    if missing:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT t, hashtextextended(t, 0) FROM unnest(%s::text[]) AS t", [missing]
+            )
+            _hashes.update(cursor.fetchall())
+    return [_hashes[text] for text in texts]
+
+
+def _spread_evidence(
+    rows: dict[str, npt.NDArray[Any]], ids: Ints, dimensions: Sequence[str], as_of: float
+) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, Floats], dict[str, Ints]]:
+    ratings: dict[str, Floats] = {}
+    observed: dict[str, Floats] = {}
+    expires: dict[str, Floats] = {}
+    evidence_ids: dict[str, Ints] = {}
+    at = np.searchsorted(ids, rows["lead"])
+    valid = ~(rows["c"] <= as_of)  # NaN: never expires
+    for dimension, code in zip(dimensions, _hash_of(dimensions), strict=True):
+        mine = (rows["key"] == code) & valid
+        for target, source in ((ratings, "a"), (observed, "b"), (expires, "c")):
+            target[dimension] = no_numbers(len(ids))
+            target[dimension][at[mine]] = rows[source][mine]
+        evidence_ids[dimension] = np.zeros(len(ids), dtype=np.int64)
+        evidence_ids[dimension][at[mine]] = rows["d"][mine]
+    return ratings, observed, expires, evidence_ids
+
+
+def _spread_counters(
+    rows: dict[str, npt.NDArray[Any]], ids: Ints, wanted: Sequence[tuple[str, int]], as_of: float
+) -> tuple[dict[tuple[str, int], Floats], dict[str, Floats]]:
+    counts: dict[tuple[str, int], Floats] = {}
+    last_at: dict[str, Floats] = {}
+    at = np.searchsorted(ids, rows["lead"])
+    now = decayed(rows["a"], rows["b"], rows["d"].astype(np.float64), as_of)
+    codes = dict(zip(kinds := [kind for kind, _ in wanted], _hash_of(kinds), strict=True))
+    for kind, half_life in wanted:
+        mine = (rows["key"] == codes[kind]) & (rows["d"] == half_life)
+        counts[kind, half_life] = np.zeros(len(ids))
+        counts[kind, half_life][at[mine]] = now[mine]
+        last_at.setdefault(kind, no_numbers(len(ids)))
+        last_at[kind][at[mine]] = rows["c"][mine]
+    return counts, last_at

@@ -1,0 +1,279 @@
+"""Configuration versions, evidence, engagement counters, standings and their history."""
+
+from django.conf import settings
+from django.db import models
+
+from accounts.models import Team
+from core.clock import DatabaseNow
+from core.versions import Version
+from leads.models import Lead
+from leads.stages import CLOSED, StageKey
+from scoring.tiers import State, Tier
+
+
+class IcpVersion(Version):
+    """An ideal customer profile: who fits (scoring.definitions.Icp). It carries no points."""
+
+    class Meta(Version.Meta):
+        verbose_name = "ICP version"
+
+
+class FrameworkVersion(Version):
+    """An ordered set of criteria and questions (scoring.definitions.Framework). No points."""
+
+    class Meta(Version.Meta):
+        pass
+
+
+class ModelVersion(Version):
+    """A score model: all numbers (scoring.definitions.Model), for one ICP and framework version.
+
+    Publishing it publishes the triple; a standing names it and thereby the other two.
+    """
+
+    icp = models.ForeignKey(IcpVersion, on_delete=models.PROTECT, related_name="models")
+    framework = models.ForeignKey(FrameworkVersion, on_delete=models.PROTECT, related_name="models")
+
+    class Meta(Version.Meta):
+        verbose_name = "score model version"
+
+
+class Evidence(models.Model):
+    """One answer about one dimension of a lead. Append-only; `current` marks the newest unexpired."""
+
+    class Source(models.TextChoices):
+        CALL = "call", "Call"
+        FORM = "form", "Form"
+        IMPORT = "import", "Import"
+        API = "api", "API"
+        RESEARCH = "research", "Research"
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="evidence")
+    dimension = models.SlugField(max_length=40)
+    rating = models.PositiveSmallIntegerField(help_text="0 ruled out, 33 weak, 67 moderate, 100 strong")
+    quote = models.TextField(blank=True)
+    question = models.SlugField(max_length=60, blank=True)
+    answer = models.SlugField(max_length=60, blank=True)
+    source = models.CharField(max_length=8, choices=Source)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    observed_at = models.DateTimeField(db_default=DatabaseNow())
+    recorded_at = models.DateTimeField(db_default=DatabaseNow())
+    expires_at = models.DateTimeField(null=True)
+    current = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name_plural = "evidence"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lead", "dimension"],
+                condition=models.Q(current=True),
+                name="evidence_one_current",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(rating__lte=100), name="evidence_rating_0_to_100"
+            ),
+        ]
+        indexes = [models.Index(fields=["lead", "-observed_at"], name="evidence_history")]
+
+    def __str__(self) -> str:
+        return f"{self.dimension} {self.rating}"
+
+
+class EngagementSignal(models.Model):
+    """A pair of activity kind and half-life that some model counts; the trigger keeps these only.
+
+    `half_life_days` 0 means no decay.
+    """
+
+    kind = models.CharField(max_length=20)
+    half_life_days = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "half_life_days"], name="engagementsignal_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} / {self.half_life_days} d"
+
+
+class Engagement(models.Model):
+    """A forward-decayed counter (Cormode et al. 2009): v(t) = value · 2^(−(t − as_of)/half-life)."""
+
+    pk = models.CompositePrimaryKey("lead_id", "kind", "half_life_days")
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="+")
+    kind = models.CharField(max_length=20)
+    half_life_days = models.PositiveSmallIntegerField()
+    value = models.FloatField()
+    as_of = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value:.2f}"
+
+
+class Standing(models.Model):
+    """What a lead scores, narrow, with all that the queue filters and sorts by.
+
+    The row is the lead's lock. `scoring.rescoring.rescore` is the only writer of scores, the
+    triggers in `scoring.triggers` the only writers of the repeated columns and of `stale_at`, and
+    followups the only writer of the SLA and next-step columns. True as of `scored_at`.
+    """
+
+    lead = models.OneToOneField(
+        Lead, on_delete=models.CASCADE, primary_key=True, related_name="standing"
+    )
+    # repeated from the lead by trigger
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+    team = models.ForeignKey(
+        Team, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    stage = models.CharField(max_length=12, default=StageKey.NEW)
+    is_open = models.GeneratedField(
+        expression=models.Q(~models.Q(stage__in=sorted(CLOSED))),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
+    # written by rescore
+    model_version = models.ForeignKey(
+        ModelVersion, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    state = models.CharField(max_length=12, choices=State, default=State.UNSCORED)
+    score = models.SmallIntegerField(default=0)
+    low = models.SmallIntegerField(default=0)
+    high = models.SmallIntegerField(default=100)
+    fit = models.SmallIntegerField(default=0)
+    engagement = models.SmallIntegerField(default=0)
+    qualification = models.SmallIntegerField(default=0)
+    step_tier = models.CharField(max_length=4, blank=True, default="")  # hysteresis memory
+    tier = models.CharField(max_length=4, choices=Tier, blank=True, default="")  # the effective one
+    tier_reason = models.CharField(max_length=80, blank=True, default="")
+    p = models.FloatField(default=0)
+    expected_minor = models.BigIntegerField(default=0)
+    intent_at = models.DateTimeField(null=True)
+    rank = models.FloatField(default=0)  # real ranks are in the thousands; 0 is not ranked yet
+    scored_at = models.DateTimeField(null=True)
+    next_change_at = models.DateTimeField(null=True)
+    # a person's override of the tier
+    override_tier = models.CharField(max_length=4, choices=Tier, blank=True, default="")
+    override_reason = models.CharField(max_length=200, blank=True, default="")
+    override_until = models.DateTimeField(null=True)
+    override_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+    # marks: pending work
+    stale_at = models.DateTimeField(null=True)
+    unplanned_at = models.DateTimeField(null=True)
+    # written by followups
+    sla_due_at = models.DateTimeField(null=True)
+    next_due_at = models.DateTimeField(null=True)
+    next_step = models.CharField(max_length=120, blank=True, default="")
+
+    class Meta:
+        # Fixed by docs/adr/0003: every bench ratio divides by the cost of these.
+        indexes = [
+            models.Index(fields=["owner", "-rank", "-lead"], name="standing_owner_rank"),
+            models.Index(fields=["team", "-rank", "-lead"], name="standing_team_rank"),
+            models.Index(fields=["-rank", "-lead"], name="standing_rank"),
+            models.Index(
+                fields=["next_change_at"],
+                condition=models.Q(next_change_at__isnull=False, is_open=True),
+                name="standing_due",
+            ),
+            models.Index(
+                fields=["stale_at"],
+                condition=models.Q(stale_at__isnull=False),
+                name="standing_stale",
+            ),
+            models.Index(
+                fields=["unplanned_at"],
+                condition=models.Q(unplanned_at__isnull=False),
+                name="standing_unplanned",
+            ),
+            models.Index(
+                fields=["sla_due_at"],
+                condition=models.Q(sla_due_at__isnull=False),
+                name="standing_sla",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lead_id}: {self.score} {self.tier}"
+
+
+class ScoreChange(models.Model):
+    """A move of the score caused by facts, or of the tier by anything."""
+
+    class Cause(models.TextChoices):
+        FACTS = "facts", "New facts"
+        TIME = "time", "Time passed"
+        MODEL = "model", "New score model"
+        OVERRIDE = "override", "Set by hand"
+
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, db_index=False, related_name="score_changes"
+    )
+    at = models.DateTimeField(db_default=DatabaseNow())
+    from_score = models.SmallIntegerField()
+    to_score = models.SmallIntegerField()
+    from_tier = models.CharField(max_length=4, blank=True)
+    to_tier = models.CharField(max_length=4, blank=True)
+    cause = models.CharField(max_length=8, choices=Cause)
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["lead", "-at"], name="scorechange_history")]
+
+    def __str__(self) -> str:
+        return f"{self.from_score} → {self.to_score}"
+
+
+class Snapshot(models.Model):
+    """The facts at a moment of decision, from which learning takes its rows.
+
+    `facts` = {"fields": {name: value}, "ratings": {dimension: [rating, age_days]},
+    "engagement": {"kind/half_life": [value, days_since_last]}, "tracked": bool}.
+    """
+
+    class Reason(models.TextChoices):
+        FIRST_SCORE = "first_score"
+        MQL = "mql"
+        CALL = "call"
+        OUTCOME = "outcome"
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="snapshots")
+    reason = models.CharField(max_length=12, choices=Reason)
+    cause = models.CharField(max_length=40, help_text="What it belongs to: a round, call or outcome.")
+    at = models.DateTimeField(db_default=DatabaseNow())
+    backfilled = models.BooleanField(default=False)
+    score = models.SmallIntegerField()
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    facts = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["lead", "reason", "cause"], name="snapshot_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lead_id} {self.reason}"
+
+
+# Proxies that carry the triggers; Django finds models by importing this module.
+from scoring import triggers  # noqa: E402, F401

@@ -1,0 +1,433 @@
+"""Rescoring: the only writer of scores.
+
+The standing row is the lead's lock. A rescore locks standings in id order, *then* reads the facts
+in a new statement, so it sees every fact whose mark it is about to clear; a writer that commits
+later waits for the row and marks it again (docs/adr/0004).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from django.db import connection, transaction
+
+from leads.activities import Kind
+from leads.stages import StageKey
+from scoring import facts as fact_store
+from scoring.assess import Assessment, assess
+from scoring.facts import SCORED, UNSCORED, Rows
+from scoring.features import DAY, Bools, Ints
+from scoring.live import LiveConfig, live_config
+from scoring.models import ScoreChange, Snapshot
+from scoring.tiers import NAMES, State
+
+BATCH = 5_000  # leads per transaction, well below a second
+
+
+@transaction.atomic
+def rescore(lead_ids: Sequence[int], *, skip_locked: bool = False) -> int:
+    """Bring the standings of `lead_ids` up to now; return how many rows were written.
+
+    Writes nothing where nothing changed and no mark stands. Call it last in a transaction that
+    changed facts. `skip_locked` leaves out leads that another transaction holds (sweeps).
+    Closed leads keep their last standing; their mark is cleared and their outcome's facts kept.
+    """
+    if not lead_ids:
+        return 0
+    ids, model_ids, as_of = _lock(lead_ids, skip_locked)
+    if not ids:
+        return 0
+    config = live_config(model_ids)
+    rows = _read(ids, config, as_of)
+    scoring = (rows.standing["is_open"] == 1) | (rows.standing["state"] == UNSCORED)
+    if not scoring.all():
+        _close(rows.take(~scoring))
+        rows = rows.take(scoring)
+        if not rows.facts.n:
+            return len(ids)
+    result = assess(rows, config)
+    _qualify(rows, result, config)
+    return _write(rows, result, config)
+
+
+def _lock(lead_ids: Sequence[int], skip_locked: bool) -> tuple[list[int], tuple[int, ...], float]:
+    """Lock the standings; return their lead ids, the live model ids and the moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT (SELECT array_agg(lead_id) FROM (
+                       SELECT lead_id FROM scoring_standing WHERE lead_id = ANY(%s)
+                       ORDER BY lead_id FOR NO KEY UPDATE {"SKIP LOCKED" if skip_locked else ""}
+                   ) locked),
+                   (SELECT array_agg(id ORDER BY id) FROM scoring_modelversion WHERE state = 'live'),
+                   date_part('epoch', leadqual_now())
+            """,
+            [list(lead_ids)],
+        )
+        ids, model_ids, as_of = cursor.fetchone()
+    return ids or [], tuple(model_ids or ()), as_of
+
+
+def _read(ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:
+    """Read the facts, after bringing forward older answers where the newest has expired."""
+    rows = fact_store.read(ids, config, as_of)
+    expired = rows.standing["next_change"] <= as_of
+    if expired.any() and _bring_forward(rows.facts.lead_ids[expired]):
+        rows = fact_store.read(ids, config, as_of)
+    return rows
+
+
+def _bring_forward(lead_ids: Ints) -> int:
+    """Make the newest unexpired evidence the current one; return how many rows changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH best AS (
+                SELECT DISTINCT ON (e.lead_id, e.dimension) e.id, e.lead_id, e.dimension
+                FROM scoring_evidence e
+                JOIN scoring_evidence c USING (lead_id, dimension)
+                WHERE e.lead_id = ANY(%s) AND c.current AND c.expires_at <= leadqual_now()
+                  AND (e.expires_at IS NULL OR e.expires_at > leadqual_now())
+                ORDER BY e.lead_id, e.dimension, e.observed_at DESC, e.recorded_at DESC, e.id DESC
+            ), retired AS (
+                UPDATE scoring_evidence c SET current = false FROM best
+                WHERE c.lead_id = best.lead_id AND c.dimension = best.dimension AND c.current
+                RETURNING c.id
+            )
+            SELECT best.id FROM best, (SELECT count(*) FROM retired) AS done
+            """,
+            [lead_ids.tolist()],
+        )
+        best = [row[0] for row in cursor.fetchall()]
+        if best:
+            cursor.execute("UPDATE scoring_evidence SET current = true WHERE id = ANY(%s)", [best])
+    return len(best)
+
+
+def _close(rows: Rows) -> None:
+    """Clear the marks of closed leads and keep the facts at each outcome for learning."""
+    stale = rows.standing["stale"] == 1
+    if not stale.any():
+        return
+    rows = rows.take(stale)
+    _keep_outcome_facts(rows, rows.standing["model"], rows.standing["score"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE scoring_standing SET stale_at = NULL, next_change_at = NULL "
+            "WHERE lead_id = ANY(%s)",
+            [rows.facts.lead_ids.tolist()],
+        )
+
+
+def _keep_outcome_facts(rows: Rows, model_ids: Ints, scores: Ints) -> None:
+    """Store a snapshot for each outcome that has none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT o.lead_id, o.round, o.imported FROM leads_outcome o
+            WHERE o.lead_id = ANY(%s) AND NOT EXISTS (
+                SELECT 1 FROM scoring_snapshot n WHERE n.lead_id = o.lead_id
+                AND n.reason = 'outcome' AND n.cause = o.round::text)
+            """,
+            [rows.facts.lead_ids.tolist()],
+        )
+        missing = cursor.fetchall()
+    if not missing:
+        return
+    at = np.searchsorted(rows.facts.lead_ids, [lead for lead, _, _ in missing])
+    insert_snapshots(
+        rows,
+        at,
+        reason=Snapshot.Reason.OUTCOME,
+        causes=[str(number) for _, number, _ in missing],
+        backfilled=[imported for _, _, imported in missing],
+        model_ids=model_ids[at],
+        scores=scores[at],
+    )
+
+
+def _qualify(rows: Rows, result: Assessment, config: LiveConfig) -> None:
+    """Move leads that pass the marks from new to MQL and keep the facts of that moment.
+
+    A lead row that another transaction holds is left: that writer's mark brings us back.
+    """
+    passing = np.flatnonzero(result.is_mql & (rows.standing["is_new"] == 1))
+    if not len(passing):
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH free AS (
+                SELECT id FROM leads_lead WHERE id = ANY(%s) AND stage = %s
+                ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+            ), moved AS (
+                UPDATE leads_lead l SET stage = %s, version = version + 1
+                FROM free WHERE l.id = free.id RETURNING l.id
+            ), noted AS (
+                INSERT INTO leads_activity (lead_id, kind, data)
+                SELECT id, %s, jsonb_build_object('from', %s::text, 'to', %s::text) FROM moved
+            )
+            SELECT id FROM moved
+            """,
+            [
+                rows.facts.lead_ids[passing].tolist(),
+                StageKey.NEW,
+                StageKey.MQL,
+                Kind.STAGE_MOVED,
+                StageKey.NEW,
+                StageKey.MQL,
+            ],
+        )
+        moved = sorted(row[0] for row in cursor.fetchall())
+    at = np.searchsorted(rows.facts.lead_ids, moved)
+    insert_snapshots(
+        rows,
+        at,
+        reason=Snapshot.Reason.MQL,
+        causes=[str(number) for number in rows.standing["round"][at]],
+        backfilled=[False] * len(at),
+        model_ids=_model_ids(config)[result.model[at]],
+        scores=result.score[at],
+    )
+
+
+def _model_ids(config: LiveConfig) -> Ints:
+    return np.array([live.id for live in config.everything], dtype=np.int64)
+
+
+def _write(rows: Rows, result: Assessment, config: LiveConfig) -> int:
+    """Write what changed, with the history of it; return the number of standings written."""
+    old, as_of = rows.standing, rows.facts.as_of
+    model_ids = _model_ids(config)[result.model]
+    first = old["state"] == UNSCORED
+    reasons = np.array(fact_store._hash_of(result.reason), dtype=np.int64)
+    state = np.where(result.disqualified, fact_store.DISQUALIFIED, SCORED)
+    retiered = ~first & (result.tier != old["tier"])
+    changed = (
+        first
+        | (old["stale"] == 1)
+        | (old["next_change"] <= as_of)
+        | (state != old["state"])
+        | (result.score != old["score"])
+        | (result.low != old["low"])
+        | (result.high != old["high"])
+        | (result.shares[:, 0] != old["fit"])
+        | (result.shares[:, 1] != old["engagement"])
+        | (result.shares[:, 2] != old["qualification"])
+        | (result.step_tier != old["step_tier"])
+        | (result.tier != old["tier"])
+        | (reasons != old["reason"])
+        | (model_ids != old["model"])
+    )
+    closed = old["is_open"] == 0  # scored this once only, so that history has a first score
+    if first.any():
+        at = np.flatnonzero(first)
+        insert_snapshots(
+            rows,
+            at,
+            reason=Snapshot.Reason.FIRST_SCORE,
+            causes=["1"] * len(at),
+            backfilled=closed[at].tolist(),
+            model_ids=model_ids[at],
+            scores=result.score[at],
+        )
+        if closed.any():
+            _keep_outcome_facts(rows.take(closed), model_ids[closed], result.score[closed])
+    moved = ~first & (retiered | ((old["stale"] == 1) & (result.score != old["score"])))
+    _note_moves(rows, result, np.flatnonzero(moved), model_ids)
+    at = np.flatnonzero(changed)
+    if not len(at):
+        return 0
+    _update_standings(rows, result, at, model_ids, retiered | first, closed)
+    return len(at)
+
+
+def _note_moves(rows: Rows, result: Assessment, at: Ints, model_ids: Ints) -> None:
+    """Write score changes, and an activity for each change of tier, in one statement."""
+    if not len(at):
+        return
+    old = rows.standing
+    same_model = old["model"][at] == model_ids[at]
+    cause = np.where(
+        old["stale"][at] == 1,
+        ScoreChange.Cause.FACTS,
+        np.where(same_model, ScoreChange.Cause.TIME, ScoreChange.Cause.MODEL),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH moves AS (
+                SELECT * FROM unnest(%s::bigint[], %s::smallint[], %s::smallint[], %s::text[],
+                                     %s::text[], %s::text[], %s::bigint[], %s::text[])
+                AS m(lead_id, from_score, to_score, from_tier, to_tier, cause, model_id, reason)
+            ), changes AS (
+                INSERT INTO scoring_scorechange (lead_id, at, from_score, to_score, from_tier,
+                                                 to_tier, cause, model_version_id)
+                SELECT lead_id, leadqual_now(), from_score, to_score, from_tier, to_tier, cause,
+                       model_id FROM moves
+            )
+            INSERT INTO leads_activity (lead_id, kind, data)
+            SELECT lead_id, '{Kind.TIER_CHANGED}', jsonb_build_object(
+                'from', from_tier, 'to', to_tier, 'from_score', from_score, 'to_score', to_score,
+                'cause', cause, 'reason', reason)
+            FROM moves WHERE from_tier <> to_tier
+            """,
+            [
+                rows.facts.lead_ids[at].tolist(),
+                old["score"][at].tolist(),
+                result.score[at].tolist(),
+                [NAMES[code] for code in old["tier"][at].tolist()],
+                [NAMES[code] for code in result.tier[at].tolist()],
+                cause.tolist(),
+                model_ids[at].tolist(),
+                [result.reason[row] for row in at],
+            ],
+        )
+
+
+# Column of the standing, its SQL type, in the order of the arrays below.
+_COLUMNS = (
+    ("lead_id", "bigint"),
+    ("model_version_id", "bigint"),
+    ("state", "text"),
+    ("score", "smallint"),
+    ("low", "smallint"),
+    ("high", "smallint"),
+    ("fit", "smallint"),
+    ("engagement", "smallint"),
+    ("qualification", "smallint"),
+    ("step_tier", "text"),
+    ("tier", "text"),
+    ("tier_reason", "text"),
+    ("p", "float8"),
+    ("expected_minor", "bigint"),
+    ("intent_at", "float8"),
+    ("rank", "float8"),
+    ("next_change_at", "float8"),
+    ("replan", "boolean"),
+)
+_TIMES = ("intent_at", "next_change_at")
+
+
+def _update_sql() -> str:
+    arrays = ", ".join(f"%s::{kind}[]" for _, kind in _COLUMNS)
+    names = ", ".join(name for name, _ in _COLUMNS)
+    sets = ", ".join(
+        f"{name} = to_timestamp(n.{name})" if name in _TIMES else f"{name} = n.{name}"
+        for name, _ in _COLUMNS[1:-1]
+    )
+    return f"""
+        UPDATE scoring_standing s SET {sets}, scored_at = leadqual_now(), stale_at = NULL,
+            unplanned_at = CASE WHEN n.replan THEN coalesce(s.unplanned_at, leadqual_now())
+                                ELSE s.unplanned_at END
+        FROM unnest({arrays}) AS n({names})
+        WHERE s.lead_id = n.lead_id
+    """
+
+
+_UPDATE = _update_sql()
+
+
+def _array(values: Any) -> str:
+    """Return a PostgreSQL array literal of numbers or NULLs: much faster to make and to parse than
+    thousands of separate values.
+    """
+    return "{" + ",".join("NULL" if value != value else repr(value) for value in values) + "}"
+
+
+def _texts(values: Sequence[str]) -> str:
+    """Return an array literal of texts without special characters (keys and tiers)."""
+    return "{" + ",".join(f'"{value}"' for value in values) + "}"
+
+
+def _update_standings(
+    rows: Rows, result: Assessment, at: Ints, model_ids: Ints, replan: Bools, closed: Bools
+) -> None:
+    states = {False: State.SCORED.value, True: State.DISQUALIFIED.value}
+    next_change = np.where(closed, np.nan, result.next_change)[at]
+    arrays = [
+        _array(rows.facts.lead_ids[at].tolist()),
+        _array(model_ids[at].tolist()),
+        _texts([states[value] for value in result.disqualified[at].tolist()]),
+        _array(result.score[at].tolist()),
+        _array(result.low[at].tolist()),
+        _array(result.high[at].tolist()),
+        _array(result.shares[at, 0].tolist()),
+        _array(result.shares[at, 1].tolist()),
+        _array(result.shares[at, 2].tolist()),
+        _texts([NAMES[code] for code in result.step_tier[at].tolist()]),
+        _texts([NAMES[code] for code in result.tier[at].tolist()]),
+        _texts([result.reason[row] for row in at.tolist()]),
+        _array(result.p[at].tolist()),
+        _array(result.expected_minor[at].tolist()),
+        _array(result.intent_at[at].tolist()),
+        _array(result.rank[at].tolist()),
+        _array(next_change.tolist()),
+        _texts([str(value).lower() for value in replan[at].tolist()]),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE, arrays)
+
+
+def insert_snapshots(
+    rows: Rows,
+    at: Ints,
+    *,
+    reason: str,
+    causes: Sequence[str],
+    backfilled: Sequence[bool],
+    model_ids: Ints,
+    scores: Ints,
+) -> None:
+    """Store the facts of the rows `at`; a snapshot that is there already stays as it was."""
+    if not len(at):
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO scoring_snapshot
+                (lead_id, reason, cause, at, backfilled, score, model_version_id, facts)
+            SELECT lead_id, %s, cause, leadqual_now(), backfilled, score, model_id, facts
+            FROM unnest(%s::bigint[], %s::text[], %s::boolean[], %s::smallint[], %s::bigint[],
+                        %s::jsonb[]) AS n(lead_id, cause, backfilled, score, model_id, facts)
+            ON CONFLICT (lead_id, reason, cause) DO NOTHING
+            """,
+            [
+                reason,
+                rows.facts.lead_ids[at].tolist(),
+                list(causes),
+                list(backfilled),
+                scores.tolist(),
+                model_ids.tolist(),
+                [orjson.dumps(facts).decode() for facts in facts_as_json(rows, at)],
+            ],
+        )
+
+
+def facts_as_json(rows: Rows, at: Ints) -> list[dict[str, Any]]:
+    """Return the facts of the rows `at` as a snapshot stores them (scoring.models.Snapshot)."""
+    facts = rows.facts
+    out: list[dict[str, Any]] = [
+        {"fields": {}, "ratings": {}, "engagement": {}, "tracked": bool(facts.tracked[row])}
+        for row in at
+    ]
+    for name, numbers in facts.number_columns.items():
+        for item, value in zip(out, numbers[at].tolist(), strict=True):
+            if value == value:
+                item["fields"][name] = value
+    for name, (codes, values) in facts.text_columns.items():
+        for item, code in zip(out, codes[at].tolist(), strict=True):
+            if code >= 0:
+                item["fields"][name] = values[code]
+    for dimension, ratings in facts.ratings.items():
+        ages = np.round((facts.as_of - facts.observed_at[dimension][at]) / DAY, 2).tolist()
+        for item, rating, age in zip(out, ratings[at].tolist(), ages, strict=True):
+            if rating == rating:
+                item["ratings"][dimension] = [int(rating), age]
+    for (kind, half_life), counts in facts.counts.items():
+        since = np.round((facts.as_of - facts.last_at[kind][at]) / DAY, 2).tolist()
+        for item, count, days in zip(out, counts[at].tolist(), since, strict=True):
+            if days == days:
+                item["engagement"][f"{kind}/{half_life}"] = [round(count, 6), days]
+    return out

@@ -1,0 +1,75 @@
+"""Sweeps and jobs of scoring: stale standings, those due by time, and all of them."""
+
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+
+from core import jobs
+from core.clock import DatabaseNow
+from core.models import Job
+from core.sweeps import sweep
+from scoring.models import Standing
+from scoring.rescoring import BATCH, rescore
+from scoring.tiers import State
+
+RESCORE_ALL = "rescore_all"
+
+
+@sweep("scoring.rescore_stale")
+def rescore_stale() -> int:
+    """Rescore a batch of leads whose facts changed; those that others hold are left for later."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT lead_id FROM scoring_standing WHERE stale_at IS NOT NULL "
+            "ORDER BY stale_at LIMIT %s",
+            [BATCH],
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+    return rescore(ids, skip_locked=True)
+
+
+@sweep("scoring.rescore_due")
+def rescore_due() -> int:
+    """Rescore a batch of leads whose score changes by the mere passing of time."""
+    ids = list(
+        Standing.objects.filter(is_open=True, next_change_at__lte=DatabaseNow())
+        .order_by("next_change_at")
+        .values_list("lead_id", flat=True)[:BATCH]
+    )
+    return rescore(ids, skip_locked=True)
+
+
+def start_rescore_all(by: Any = None) -> Job:
+    """Start the job that rescores every open lead, in ranges of lead ids."""
+    with connection.cursor() as cursor:
+        # Boundaries from the ids themselves, so that gaps do not make empty or huge chunks.
+        cursor.execute(
+            """
+            SELECT min(lead_id), max(lead_id) + 1, count(*) FROM (
+                SELECT lead_id, (row_number() OVER (ORDER BY lead_id) - 1) / %s AS chunk
+                FROM scoring_standing WHERE is_open OR state = 'unscored'
+            ) numbered GROUP BY chunk ORDER BY chunk
+            """,
+            [BATCH],
+        )
+        chunks = cursor.fetchall()
+    return jobs.start_job(
+        RESCORE_ALL,
+        chunks=({"from": low, "to": high} for low, high, _ in chunks),
+        total=sum(count for _, _, count in chunks),
+        unit="leads",
+        by=by,
+    )
+
+
+def _rescore_range(job: Job, args: dict[str, Any]) -> dict[str, int]:
+    ids = list(
+        Standing.objects.filter(lead_id__gte=args["from"], lead_id__lt=args["to"])
+        .filter(Q(is_open=True) | Q(state=State.UNSCORED))
+        .values_list("lead_id", flat=True)
+    )
+    return {"done": len(ids), "changed": rescore(ids)}
+
+
+jobs.register(RESCORE_ALL, _rescore_range)
