@@ -21,7 +21,10 @@ GATE, OVERRIDE, DISQUALIFIED = "gate:", "override", "disqualified:"
 
 @dataclass(frozen=True)
 class Assessment:
-    """Results for n leads, column by column; `model` indexes `config.everything`."""
+    """Results for n leads, column by column; `model` indexes `config.everything`.
+
+    `total_gap` is the distance of the exact score from the nearest rounding tie.
+    """
 
     model: Ints
     runner_up: Ints
@@ -33,6 +36,7 @@ class Assessment:
     step_tier: Ints
     tier: Ints
     reason: list[str]
+    total_gap: Floats
     p: Floats
     expected_minor: Ints
     intent_at: Floats
@@ -108,7 +112,7 @@ def assess(rows: Rows, config: LiveConfig) -> Assessment:
     placed = place(rows, config)
     ints = {name: np.zeros(n, dtype=np.int64) for name in ("score", "low", "high", "step", "tier")}
     shares = np.zeros((n, 3), dtype=np.int64)
-    floats = {name: no_numbers(n) for name in ("p", "value", "intent", "rank", "next")}
+    floats = {name: no_numbers(n) for name in ("p", "intent", "rank", "next", "gap")}
     expected = np.zeros(n, dtype=np.int64)
     is_mql = np.zeros(n, dtype=bool)
     reason = [DISQUALIFIED + key if key else "" for key in placed.reason]
@@ -146,6 +150,7 @@ def assess(rows: Rows, config: LiveConfig) -> Assessment:
             ints[name][mine] = column
         shares[mine] = scores.shares
         floats["p"][mine] = p
+        floats["gap"][mine] = 0.5 - np.abs(scores.total - scores.score)
         floats["intent"][mine] = intent
         floats["rank"][mine] = ranking.rank(p, value, intent)
         floats["next"][mine] = live.card.next_change(scores, part.facts)
@@ -167,6 +172,7 @@ def assess(rows: Rows, config: LiveConfig) -> Assessment:
         step_tier=ints["step"],
         tier=ints["tier"],
         reason=reason,
+        total_gap=floats["gap"],
         p=floats["p"],
         expected_minor=expected,
         intent_at=floats["intent"],

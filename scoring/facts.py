@@ -73,10 +73,14 @@ _LONG: tuple[tuple[str, ColumnType], ...] = (
 
 @dataclass(frozen=True)
 class Rows:
-    """Facts of leads together with their present standings, both in the order of lead ids."""
+    """Facts of leads together with their present standings, both in the order of lead ids.
+
+    `expired` names the leads whose newest answer about something is past its date.
+    """
 
     facts: Facts
     standing: dict[str, npt.NDArray[Any]]
+    expired: Ints
 
     def take(self, rows: Ints | Bools) -> "Rows":
         """Return the chosen rows only."""
@@ -94,7 +98,7 @@ class Rows:
             tracked=f.tracked[rows],
             evidence_ids={k: v[rows] for k, v in f.evidence_ids.items()},
         )
-        return Rows(facts, {k: v[rows] for k, v in self.standing.items()})
+        return Rows(facts, {k: v[rows] for k, v in self.standing.items()}, self.expired)
 
 
 def read(lead_ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:
@@ -132,7 +136,8 @@ def read(lead_ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:
         tracked=tracked,
         evidence_ids=evidence_ids,
     )
-    return Rows(facts, {name: row[name] for name, _, _ in _ROW})
+    expired = np.unique(evidence["lead"][evidence["c"] <= as_of])
+    return Rows(facts, {name: row[name] for name, _, _ in _ROW}, expired)
 
 
 def facts_queries(config: LiveConfig, chosen: str) -> list[str]:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from leads.activities import Kind
 from leads.stages import StageKey
 from scoring import facts as fact_store
-from scoring.assess import Assessment, assess
+from scoring.assess import OVERRIDE, Assessment, assess
 from scoring.facts import SCORED, UNSCORED, Rows
 from scoring.features import DAY, Bools, Ints
 from scoring.live import LiveConfig, live_config
@@ -72,8 +72,7 @@ def _lock(lead_ids: Sequence[int], skip_locked: bool) -> tuple[list[int], tuple[
 def _read(ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:
     """Read the facts, after bringing forward older answers where the newest has expired."""
     rows = fact_store.read(ids, config, as_of)
-    expired = rows.standing["next_change"] <= as_of
-    if expired.any() and _bring_forward(rows.facts.lead_ids[expired]):
+    if len(rows.expired) and _bring_forward(rows.expired):
         rows = fact_store.read(ids, config, as_of)
     return rows
 
@@ -249,10 +248,11 @@ def _note_moves(rows: Rows, result: Assessment, at: Ints, model_ids: Ints) -> No
         return
     old = rows.standing
     same_model = old["model"][at] == model_ids[at]
-    cause = np.where(
-        old["stale"][at] == 1,
-        ScoreChange.Cause.FACTS,
-        np.where(same_model, ScoreChange.Cause.TIME, ScoreChange.Cause.MODEL),
+    by_hand = np.array([result.reason[row] == OVERRIDE for row in at], dtype=bool)
+    cause = np.select(
+        [old["stale"][at] == 1, by_hand, same_model],
+        [ScoreChange.Cause.FACTS, ScoreChange.Cause.OVERRIDE, ScoreChange.Cause.TIME],
+        default=ScoreChange.Cause.MODEL,
     )
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,0 +1,167 @@
+"""Writes of scoring for one lead: evidence and tier overrides. Each ends with the rescore."""
+
+import datetime as dt
+
+from django.db import connection, transaction
+
+from accounts.models import User
+from core.clock import now
+from core.errors import Invalid
+from leads.activities import Kind
+from leads.identity import clean_text
+from leads.models import Activity, Lead
+from leads.policies import can_change_lead
+from scoring.live import live_config
+from scoring.models import Evidence, Standing
+from scoring.rescoring import rescore
+from scoring.tiers import Tier
+
+DEFAULT_EXPIRY_DAYS = 180
+MOST_QUOTE = 20_000
+AHEAD = dt.timedelta(minutes=5)  # tolerated between a client's clock and ours
+
+
+@transaction.atomic
+def add_evidence(
+    lead: Lead,
+    dimension: str,
+    rating: int | None,
+    *,
+    by: User,
+    source: str = Evidence.Source.CALL,
+    quote: str = "",
+    question: str = "",
+    answer: str = "",
+    observed_at: dt.datetime | None = None,
+) -> Evidence | None:
+    """Add one answer about a dimension of a lead and rescore the lead in the same transaction.
+
+    `rating` is 0–100; None is "asked, not known", which is kept on the timeline and is no evidence
+    (returns None). The newest answer by (observed_at, recorded_at, id) becomes the current one, so
+    an answer observed earlier than the current does not displace it. Raises Invalid or Forbidden.
+    """
+    can_change_lead(by, lead).require()
+    expires_days = _expiry_days(dimension)
+    moment = now()
+    observed = observed_at or moment
+    if observed > moment + AHEAD:
+        raise Invalid.field("observed_at", "in_future", "has not happened yet")
+    quote = clean_text(quote)
+    if len(quote) > MOST_QUOTE:
+        raise Invalid.field("quote", "too_long", f"has at most {MOST_QUOTE} characters")
+    if source not in Evidence.Source.values:
+        raise Invalid.field("source", "not_a_choice", f"must be one of {', '.join(Evidence.Source)}")
+    if rating is None:
+        Activity.objects.create(
+            lead=lead,
+            kind=Kind.ASKED_UNKNOWN,
+            actor=by,
+            at=observed,
+            data={"dimension": dimension, "question": question, "text": quote},
+        )
+        return None
+    if isinstance(rating, bool) or not isinstance(rating, int) or not 0 <= rating <= 100:
+        raise Invalid.field("rating", "out_of_range", "must be a whole number from 0 to 100")
+    lock_standing(lead.pk)
+    newer = _retire_older(lead.pk, dimension, observed)
+    evidence = Evidence.objects.create(
+        lead=lead,
+        dimension=dimension,
+        rating=rating,
+        quote=quote,
+        question=question[:60],
+        answer=answer[:60],
+        source=source,
+        author=by,
+        observed_at=observed,
+        recorded_at=moment,
+        expires_at=observed + dt.timedelta(days=expires_days),
+        current=not newer,
+    )
+    Activity.objects.create(
+        lead=lead,
+        kind=Kind.EVIDENCE_ADDED,
+        actor=by,
+        at=observed,
+        data={
+            "evidence": evidence.pk,
+            "dimension": dimension,
+            "rating": rating,
+            "question": question,
+            "text": quote[:500],
+        },
+    )
+    rescore([lead.pk])
+    return evidence
+
+
+def lock_standing(lead_id: int) -> None:
+    """Lock the lead's standing, which is the lead's lock, before its facts are changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM scoring_standing WHERE lead_id = %s FOR NO KEY UPDATE", [lead_id]
+        )
+
+
+def _expiry_days(dimension: str) -> int:
+    """Return the dimension's default life in days; raise Invalid for one that no framework has."""
+    config = live_config()
+    for live in config.everything:
+        criterion = live.framework.criterion(dimension)
+        if criterion is not None:
+            return criterion.expires_days or DEFAULT_EXPIRY_DAYS
+    known = ", ".join(config.dimensions)
+    raise Invalid.field("dimension", "unknown_dimension", f"must be one of {known}")
+
+
+def _retire_older(lead_id: int, dimension: str, observed: dt.datetime) -> bool:
+    """Take `current` from the present answer unless it is newer; return whether it is.
+
+    One statement: an answer that has expired never counts as newer.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE scoring_evidence
+            SET current = observed_at > %(at)s AND coalesce(expires_at > leadqual_now(), true)
+            WHERE lead_id = %(lead)s AND dimension = %(dimension)s AND current
+            RETURNING current
+            """,
+            {"lead": lead_id, "dimension": dimension, "at": observed},
+        )
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+@transaction.atomic
+def override_tier(
+    lead: Lead, tier: str, *, by: User, reason: str, until: dt.datetime
+) -> Standing:
+    """Set a lead's tier by hand until a moment (at most 180 days off); '' ends an override."""
+    can_change_lead(by, lead).require()
+    moment = now()
+    reason = clean_text(reason)[:200]
+    if tier and tier not in Tier.values:
+        raise Invalid.field("tier", "not_a_choice", "must be hot, warm or cold")
+    if tier and not reason:
+        raise Invalid.field("reason", "required", "say why, for the next person who looks")
+    if tier and not moment < until <= moment + dt.timedelta(days=180):
+        raise Invalid.field("until", "out_of_range", "must be within the next 180 days")
+    lock_standing(lead.pk)
+    standing = Standing.objects.get(pk=lead.pk)
+    standing.override_tier = tier
+    standing.override_reason = reason if tier else ""
+    standing.override_until = until if tier else None
+    standing.override_by = by if tier else None
+    standing.save(
+        update_fields=["override_tier", "override_reason", "override_until", "override_by"]
+    )
+    Activity.objects.create(
+        lead=lead,
+        kind=Kind.TIER_OVERRIDDEN,
+        actor=by,
+        data={"tier": tier, "reason": reason, "until": until.isoformat() if tier else None},
+    )
+    rescore([lead.pk])
+    standing.refresh_from_db()
+    return standing

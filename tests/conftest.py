@@ -1,0 +1,95 @@
+"""Fixtures that every app's tests share. The database, broker and configuration are real."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from accounts.models import Team, User, Workspace
+from accounts.roles import Role
+from core.bundles import load_bundle_file
+from leads.models import Lead
+from scoring.models import ModelVersion
+from tests import factories
+
+ROOT = Path(__file__).resolve().parent.parent
+BUNDLE = ROOT / "bundles" / "default.json"
+DATA = ROOT.parent / "shared" / "data"  # real leads, never committed
+
+
+def _configure() -> None:
+    Workspace.current()
+    if not ModelVersion.objects.filter(state=ModelVersion.State.LIVE).exists():
+        load_bundle_file(BUNDLE, by=None, publish=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Load the default configuration once; tests in transactions all see it."""
+    with django_db_blocker.unblock():
+        _configure()
+
+
+@pytest.fixture(autouse=True)
+def _clean_cache() -> Iterator[None]:
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def config(db: None) -> None:
+    """The default configuration, loaded again where a transactional test has emptied the tables."""
+    _configure()
+
+
+@pytest.fixture
+def team(config: None) -> Team:
+    """The team of `rep` and `manager`."""
+    return Team.objects.create(name="North")
+
+
+@pytest.fixture
+def rep(team: Team) -> User:
+    """A rep of `team`."""
+    return factories.make_user("rep@leadqual.example", team=team)
+
+
+@pytest.fixture
+def manager(team: Team) -> User:
+    """The manager of `team`."""
+    return factories.make_user("manager@leadqual.example", role=Role.MANAGER, team=team)
+
+
+@pytest.fixture
+def model_owner(config: None) -> User:
+    """A model owner, of no team."""
+    return factories.make_user("model@leadqual.example", role=Role.MODEL_OWNER)
+
+
+@pytest.fixture
+def admin(config: None) -> User:
+    """An admin, of no team."""
+    return factories.make_user("admin@leadqual.example", role=Role.ADMIN)
+
+
+@pytest.fixture
+def stranger(config: None) -> User:
+    """A rep of another team."""
+    other = Team.objects.create(name="South")
+    return factories.make_user("stranger@leadqual.example", team=other)
+
+
+@pytest.fixture
+def lead(rep: User) -> Lead:
+    """A scored B2B lead of `rep` about whom little is known."""
+    return factories.make_lead(owner=rep)
+
+
+@pytest.fixture
+def data_dir() -> Path:
+    """The folder of real leads; the test is skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"real data is absent: no folder {DATA.name} beside the project")
+    return DATA
