@@ -7,7 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-VAR = ROOT / "var"
+# Another folder of data makes a second installation from the same checkout, for tests.
+VAR = Path(os.environ.get("LEADQUAL_VAR") or ROOT / "var").resolve()
 
 
 def write_private(path: Path, text: str) -> None:
@@ -27,8 +28,9 @@ def secret(path: Path) -> str:
 
 
 def new_log(folder: Path) -> Path:
-    """Where a server that starts now writes its log; the log of its last run becomes ``log.old``."""
+    """Where a server that starts now writes its log; that of its last run becomes ``log.old``."""
     log = folder / "log"
     if log.exists():
         log.replace(folder / "log.old")
+    log.touch(mode=0o600)  # statements with people's data may be in it
     return log

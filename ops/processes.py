@@ -1,5 +1,6 @@
 """Starts and ends processes so that none outlives whoever started it."""
 
+import contextlib
 import ctypes
 import enum
 import os
@@ -81,6 +82,19 @@ def _before_exec(run_as: RunAs, when_parent_dies: signal.Signals) -> Callable[[]
     return prepare
 
 
+def end_with_parent(name: str) -> None:
+    """Asks for a SIGTERM when the parent is killed, if the parent is a program of that name.
+
+    Whoever kills ``make`` means what it runs; whoever ends the shell that started us need not.
+    """
+    parent = os.getppid()
+    words = command_line(parent).split(" ")
+    if _LIBC is not None and Path(words[0]).name == name:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        if os.getppid() != parent:
+            sys.exit(1)
+
+
 def can_run(run_as: RunAs, *command: str | Path) -> bool:
     """Whether a short command succeeds when it is run as ``run_as``."""
     try:
@@ -114,17 +128,18 @@ def stop(process: Process, *steps: tuple[signal.Signals, float]) -> None:
 
 def kill_group(process: Process) -> None:
     """Kills a process that was started in its own session, with all it started."""
-    try:
+    # Nobody is left, usually; macOS answers "not permitted" for a group of zombies.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # nobody is left; macOS answers "not permitted" for a group of zombies
     process.wait()
 
 
 def command_line(pid: int) -> str:
     """The words a running process was started with; empty when there is none of that id."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
     except OSError:
         if _LINUX:
             return ""

@@ -14,6 +14,7 @@ command uses it, and stops it after the last one left. Three locks in ``var/run`
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from ops.locks import Lock, is_held
 from ops.paths import ROOT, VAR, write_private
@@ -146,24 +148,31 @@ def keep(name: str) -> None:
         server.stop()
 
 
-@contextlib.contextmanager
-def shared_servers() -> Iterator["Use"]:
-    """The servers of this checkout, or those which ``DATABASE_URL`` and ``REDIS_URL`` name."""
-    use = Use()
-    try:
-        yield use
-    finally:
-        use.leave()
+class Servers:
+    """The servers of this checkout, or those which ``DATABASE_URL`` and ``REDIS_URL`` name.
 
-
-class Use:
-    """The use of both servers by this process."""
+    Used as ``with Servers() as servers``, since they run only while they are used.
+    """
 
     def __init__(self) -> None:
         self._database = None if os.environ.get("DATABASE_URL") else Shared("postgres")
         self._redis = None if os.environ.get("REDIS_URL") else Shared("valkey")
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for server in (self._redis, self._database):
+            if server:
+                server.leave()
+
     def join(self) -> Addresses:
+        """Starts what does not run yet, and returns the addresses. Raises ``Stop``."""
         database = self._database.join() if self._database else os.environ["DATABASE_URL"]
         redis = self._redis.join() if self._redis else os.environ["REDIS_URL"]
         return Addresses(database, redis)
@@ -174,7 +183,51 @@ class Use:
         redis = self._redis.address() if self._redis else os.environ["REDIS_URL"]
         return Addresses(database, redis)
 
-    def leave(self) -> None:
-        for server in (self._redis, self._database):
-            if server:
-                server.leave()
+
+@contextlib.contextmanager
+def throw_away_servers() -> Iterator[Addresses]:
+    """Servers for one test run, deleted afterwards. Any number may run at the same time."""
+    folder, lock = _new_test_folder()
+    postgres = Postgres(folder / "postgres", THROW_AWAY)
+    with contextlib.ExitStack() as stack:
+        stack.callback(lock.close)
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(postgres.remove)
+        yield Addresses(
+            database=_start(stack, postgres),
+            redis=_start(stack, Valkey(folder / "valkey", durable=False)),
+        )
+
+
+@contextlib.contextmanager
+def measured_servers() -> Iterator[Addresses]:
+    """Servers as in production, for measurements, one at a time. Their data stays."""
+    folder = VAR / "bench"
+    lock = Lock(folder / "lock")
+    if not lock.try_take():
+        raise Stop("Another measurement is running: two would falsify each other.")
+    with contextlib.ExitStack() as stack:
+        stack.callback(lock.close)
+        yield Addresses(
+            database=_start(stack, Postgres(folder / "postgres", MEASURED)),
+            redis=_start(stack, Valkey(folder / "valkey")),
+        )
+
+
+def _start(stack: contextlib.ExitStack, server: Server) -> str:
+    stack.callback(server.stop)
+    return server.start()
+
+
+def _new_test_folder() -> tuple[Path, Lock]:
+    """A folder for this run, after removing those of runs that were killed."""
+    parent = VAR / "test"
+    with Lock(parent / "lock"):
+        for old in parent.iterdir():
+            if old.is_dir() and not is_held(old / "lock"):
+                Postgres(old / "postgres").remove()
+                shutil.rmtree(old)
+        folder = parent / str(os.getpid())
+        lock = Lock(folder / "lock")
+        lock.take()
+    return folder, lock

@@ -57,7 +57,7 @@ def _create() -> None:
 
 
 def _install(locks: Iterable[str]) -> None:
-    command = [*_installer(), "--quiet", "--require-hashes", "--only-binary", ":all:"]
+    command = [*_installer(), "-qq", "--require-hashes", "--only-binary", ":all:"]
     for lock in locks:
         command += ["--requirement", lock]
     if subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode != 0:

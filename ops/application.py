@@ -1,0 +1,143 @@
+"""Leadqual itself: its environment, its processes, and what prepares its database."""
+
+import http.client
+import os
+import signal
+import subprocess
+
+from ops.locks import Lock
+from ops.paths import PYTHON, ROOT, VAR, secret
+from ops.processes import spawn
+from ops.say import Stop, say
+from ops.servers import RUN, Addresses
+from ops.supervisor import Child
+
+HEARTBEAT = VAR / "beat" / "heartbeat"
+_PREPARED = VAR / "postgres" / "prepared"  # beside the data, to go with it
+# Commands that prepare the database themselves, or that are used before it can be prepared.
+_UNPREPARED = {"check", "help", "makemigrations", "migrate", "setup", "showmigrations"}
+_NO_ROOT_WARNING = "ignore:You're running the worker"
+
+
+def environment(addresses: Addresses, *, secret_key: str | None = None) -> dict[str, str]:
+    """What Leadqual's processes are told. Settings that the user has made stay."""
+    return {
+        "SECRET_KEY": secret_key or secret(VAR / "secret_key"),
+        "LEADQUAL_BEAT_HEARTBEAT": str(HEARTBEAT),
+        "DATA_DIR": str(VAR),
+        "DJANGO_SETTINGS_MODULE": "leadqual.settings",
+        **os.environ,
+        "DATABASE_URL": addresses.database,
+        "REDIS_URL": addresses.redis,
+        "PYTHONUNBUFFERED": "1",
+        # Celery warns root at length; who runs this as root in a container knows.
+        "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS") or _NO_ROOT_WARNING,
+    }
+
+
+def processes(port: int) -> list[list[Child]]:
+    """All that runs beside the servers, in the order in which it is stopped."""
+    term, quit_ = signal.SIGTERM, signal.SIGQUIT
+    web = ["gunicorn", "leadqual.wsgi:application", "--bind", f"127.0.0.1:{port}"]
+    web += ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+    web += ["--graceful-timeout", "10", "--no-control-socket", "--log-level", "warning"]
+    celery = ["celery", "--quiet", "--app", "leadqual"]
+    beat = ["beat", "--schedule", str(HEARTBEAT.with_name("schedule")), "--loglevel", "warning"]
+
+    def worker(queue: str) -> Child:
+        options = ["--queues", queue, "--hostname", f"{queue}@%h", "--concurrency", "2"]
+        options += ["--without-gossip", "--without-mingle", "--loglevel", "warning"]
+        # First let tasks finish; then make the worker give them back to the queue.
+        return Child(queue, _module(*celery, "worker", *options), [(term, 5), (quit_, 25)])
+
+    return [
+        [Child("web", _module(*web), [(term, 12)])],
+        [Child("beat", _module(*celery, *beat), [(term, 5)], heartbeat=HEARTBEAT)],
+        [worker("fast"), worker("bulk")],
+    ]
+
+
+def _module(*words: str) -> list[str]:
+    # Not the scripts in .venv/bin: the first line of those breaks when the checkout is moved.
+    return [str(PYTHON), "-m", *words]
+
+
+def prepare(environment: dict[str, str]) -> str:
+    """Brings the database and the static files up to date; returns what ``setup`` printed.
+
+    Safe to repeat, and safe when two commands do it at the same time.
+    """
+    HEARTBEAT.parent.mkdir(parents=True, exist_ok=True)
+    with Lock(RUN / "prepare.lock"):
+        _django(environment, "migrate", "--noinput", "--verbosity", "0")
+        _django(environment, "collectstatic", "--noinput", "--verbosity", "0")
+        printed = _django(environment, "setup")
+        if not os.environ.get("DATABASE_URL"):
+            _PREPARED.touch()
+    return printed
+
+
+def prepare_once(environment: dict[str, str], command: str) -> None:
+    """Prepares our own database if it is new, for commands that expect that."""
+    if os.environ.get("DATABASE_URL") or _PREPARED.exists() or command in _UNPREPARED:
+        return
+    say("Preparing the database (first time only) …")
+    prepare(environment)
+
+
+def check_reachable(environment: dict[str, str]) -> None:
+    """Raises ``Stop`` when a server that the user has named does not answer."""
+    if os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL"):
+        result = subprocess.run([PYTHON, "-m", "ops.reach"], cwd=ROOT, env=environment)
+        if result.returncode != 0:
+            raise Stop("", result.returncode)
+
+
+def is_ready(port: int) -> bool:
+    """Whether the web server answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status < 500
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def run_command(command: list[str], environment: dict[str, str]) -> int:
+    """Runs a command in the foreground and returns its exit code, as a shell would give it."""
+    process = spawn(command, new_session=False, cwd=ROOT, env=environment)
+    # The terminal sends Ctrl-C to both of us; the command decides what it means.
+    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    on_term = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        code = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, on_interrupt)
+        signal.signal(signal.SIGTERM, on_term)
+    return 128 - code if code < 0 else code
+
+
+def manage(*arguments: str) -> list[str]:
+    """The command line of a management command."""
+    return [str(PYTHON), str(ROOT / "manage.py"), *arguments]
+
+
+def _django(environment: dict[str, str], *arguments: str) -> str:
+    process = spawn(
+        manage(*arguments),
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        output, _ = process.communicate()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    if process.returncode != 0:
+        raise Stop(f"`manage.py {arguments[0]}` failed: the lines above tell why.")
+    return output.decode(errors="replace")
