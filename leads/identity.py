@@ -7,6 +7,7 @@ from typing import Literal
 import phonenumbers
 
 MAX_EMAIL = 254  # RFC 5321 path limit
+SHORTEST_PHONE = 7  # digits with the country's; what is shorter is a service or a slip
 _EMAIL = re.compile(
     r"[^\s@,;<>()\[\]\"\\]{1,64}@([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
@@ -59,7 +60,8 @@ def normal_phone(text: str, country: str) -> str | None:
         return None
     if not phonenumbers.is_possible_number(number):
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return e164 if len(e164) > SHORTEST_PHONE else None
 
 
 def normal_domain(text: str) -> str | None:

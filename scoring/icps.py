@@ -30,7 +30,8 @@ def choose(
     preference = known * 10_000.0 - positions
     chosen = np.where(near & np.isfinite(claim), preference, -np.inf).argmax(axis=1)
     held = np.where(present >= 0, claim[rows, present], -np.inf)
-    chosen = np.where(np.isfinite(held) & (best - held <= STICKY), present, chosen)
+    stays = np.isfinite(held) & (held >= best - STICKY)
+    chosen = np.where(stays, present, chosen)
     chosen = np.where(np.isfinite(best), chosen, FALLBACK)
     others = np.where(eligible, share, -np.inf)
     others[rows[chosen >= 0], chosen[chosen >= 0]] = -np.inf

@@ -183,7 +183,8 @@ class Scorecard:
         """Return when the shown score next changes by itself (seconds, NaN for never).
 
         Never late: expiries and window ends are exact, and for decay all decaying points are
-        taken to fall as fast as the shortest half-life. Waking early only re-arms the alarm.
+        taken to fall as fast as the shortest half-life. Waking early only re-arms the alarm. The
+        shortest alarm is one second, so that a score on a rounding tie does not ring for ever.
         """
         alarms = [np.full(facts.n, np.nan)]
         moving = np.zeros(facts.n)
