@@ -6,7 +6,7 @@ from django.contrib import admin
 from accounts.models import ApiToken, Team, User, Workspace
 
 
-class UserForm(forms.ModelForm[User]):
+class UserForm(forms.ModelForm):
     """Sets a password only where one is typed."""
 
     new_password = forms.CharField(
@@ -31,7 +31,7 @@ class UserForm(forms.ModelForm[User]):
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
+class UserAdmin(admin.ModelAdmin):
     """People who work here."""
 
     form = UserForm
@@ -42,14 +42,14 @@ class UserAdmin(admin.ModelAdmin[User]):
 
 
 @admin.register(Team)
-class TeamAdmin(admin.ModelAdmin[Team]):
+class TeamAdmin(admin.ModelAdmin):
     """Teams with their calendars and capacity."""
 
     list_display = ("name", "time_zone", "country", "day_start", "day_end", "capacity")
 
 
 @admin.register(Workspace)
-class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
+class WorkspaceAdmin(admin.ModelAdmin):
     """The one row of settings."""
 
     def has_add_permission(self, request: object) -> bool:
@@ -62,7 +62,7 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
+class ApiTokenAdmin(admin.ModelAdmin):
     """Tokens can be seen and revoked here; `manage.py create_token` makes them."""
 
     list_display = ("name", "user", "read_only", "created_at", "expires_at", "revoked_at")

@@ -6,7 +6,7 @@ from leads.models import CustomField, Source, Stage
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin[Source]):
+class SourceAdmin(admin.ModelAdmin):
     """Where leads come from, and whether what they do is recorded."""
 
     list_display = ("name", "channel", "tracked")
@@ -14,7 +14,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
 
 @admin.register(Stage)
-class StageAdmin(admin.ModelAdmin[Stage]):
+class StageAdmin(admin.ModelAdmin):
     """Labels of the stages; keys, order and moves are fixed."""
 
     list_display = ("key", "label", "position")
@@ -30,7 +30,7 @@ class StageAdmin(admin.ModelAdmin[Stage]):
 
 
 @admin.register(CustomField)
-class CustomFieldAdmin(admin.ModelAdmin[CustomField]):
+class CustomFieldAdmin(admin.ModelAdmin):
     """Typed attributes that the workspace added."""
 
     list_display = ("label", "key", "type", "known_when")

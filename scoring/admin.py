@@ -19,7 +19,7 @@ from scoring.models import FrameworkVersion, IcpVersion, ModelVersion
 _FIXED = ("key", "number", "state", "created_by", "created_at", "published_by", "published_at", "retired_at")
 
 
-class DefinitionForm(forms.ModelForm[Any]):
+class DefinitionForm(forms.ModelForm):
     """Refuses a definition that scoring could not use, naming each wrong field."""
 
     def clean_definition(self) -> Any:
@@ -41,7 +41,7 @@ class DefinitionForm(forms.ModelForm[Any]):
         return definition
 
 
-class VersionAdmin(admin.ModelAdmin[Any]):
+class VersionAdmin(admin.ModelAdmin):
     """Versions of one kind of configuration."""
 
     form = DefinitionForm
