@@ -13,8 +13,10 @@ _EMAIL = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
+# Stand-ins under a domain that exists for nobody (RFC 2606), for demos and tests.
+FICTIONAL_FREE_MAIL = frozenset({"freemail.example", "mailbox.example"})
 # Mailboxes that anyone can open; an address there says nothing about an employer.
-FREE_MAIL = frozenset(
+FREE_MAIL = FICTIONAL_FREE_MAIL | frozenset(
     """
     gmail.com googlemail.com yahoo.com yahoo.co.uk yahoo.de yahoo.fr hotmail.com hotmail.co.uk
     hotmail.fr outlook.com outlook.de live.com msn.com aol.com icloud.com me.com mac.com gmx.de
