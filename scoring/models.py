@@ -125,7 +125,7 @@ class Standing(models.Model):
     lead = models.OneToOneField(
         Lead, on_delete=models.CASCADE, primary_key=True, related_name="standing"
     )
-    # repeated from the lead by trigger
+    # repeated from the lead by trigger, which inserts the row and relies on the defaults below
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -136,7 +136,7 @@ class Standing(models.Model):
     team = models.ForeignKey(
         Team, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
-    stage = models.CharField(max_length=12, default=StageKey.NEW)
+    stage = models.CharField(max_length=12, db_default=StageKey.NEW)
     is_open = models.GeneratedField(
         expression=models.Q(~models.Q(stage__in=sorted(CLOSED))),
         output_field=models.BooleanField(),
@@ -146,25 +146,25 @@ class Standing(models.Model):
     model_version = models.ForeignKey(
         ModelVersion, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
-    state = models.CharField(max_length=12, choices=State, default=State.UNSCORED)
-    score = models.SmallIntegerField(default=0)
-    low = models.SmallIntegerField(default=0)
-    high = models.SmallIntegerField(default=100)
-    fit = models.SmallIntegerField(default=0)
-    engagement = models.SmallIntegerField(default=0)
-    qualification = models.SmallIntegerField(default=0)
-    step_tier = models.CharField(max_length=4, blank=True, default="")  # hysteresis memory
-    tier = models.CharField(max_length=4, choices=Tier, blank=True, default="")  # the effective one
-    tier_reason = models.CharField(max_length=80, blank=True, default="")
-    p = models.FloatField(default=0)
-    expected_minor = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=12, choices=State, db_default=State.UNSCORED)
+    score = models.SmallIntegerField(db_default=0)
+    low = models.SmallIntegerField(db_default=0)
+    high = models.SmallIntegerField(db_default=100)
+    fit = models.SmallIntegerField(db_default=0)
+    engagement = models.SmallIntegerField(db_default=0)
+    qualification = models.SmallIntegerField(db_default=0)
+    step_tier = models.CharField(max_length=4, blank=True, db_default="")  # hysteresis memory
+    tier = models.CharField(max_length=4, choices=Tier, blank=True, db_default="")  # the effective one
+    tier_reason = models.CharField(max_length=80, blank=True, db_default="")
+    p = models.FloatField(db_default=0)
+    expected_minor = models.BigIntegerField(db_default=0)
     intent_at = models.DateTimeField(null=True)
-    rank = models.FloatField(default=0)  # real ranks are in the thousands; 0 is not ranked yet
+    rank = models.FloatField(db_default=0)  # real ranks are in the thousands; 0 is not ranked yet
     scored_at = models.DateTimeField(null=True)
     next_change_at = models.DateTimeField(null=True)
     # a person's override of the tier
-    override_tier = models.CharField(max_length=4, choices=Tier, blank=True, default="")
-    override_reason = models.CharField(max_length=200, blank=True, default="")
+    override_tier = models.CharField(max_length=4, choices=Tier, blank=True, db_default="")
+    override_reason = models.CharField(max_length=200, blank=True, db_default="")
     override_until = models.DateTimeField(null=True)
     override_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -179,7 +179,7 @@ class Standing(models.Model):
     # written by followups
     sla_due_at = models.DateTimeField(null=True)
     next_due_at = models.DateTimeField(null=True)
-    next_step = models.CharField(max_length=120, blank=True, default="")
+    next_step = models.CharField(max_length=120, blank=True, db_default="")
 
     class Meta:
         # Fixed by docs/adr/0003: every bench ratio divides by the cost of these.
