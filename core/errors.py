@@ -23,6 +23,7 @@ class LeadqualError(Exception):
     status = 400
     code = "bad_request"
     title = "Bad request"
+    retry_after: int | None = None  # seconds, where repeating the request may help
 
     def __init__(self, message: str, problems: Sequence[FieldProblem] = ()) -> None:
         super().__init__(message)
@@ -77,11 +78,19 @@ class NotFound(LeadqualError):
 
 
 class Conflict(LeadqualError):
-    """The change contradicts what is there already."""
+    """The change contradicts what is there already; `existing_id` is the record in the way, if the
+    caller may see it.
+    """
 
     status = 409
     code = "conflict"
     title = "Conflict"
+
+    def __init__(
+        self, message: str, problems: Sequence[FieldProblem] = (), *, existing_id: int | None = None
+    ) -> None:
+        super().__init__(message, problems)
+        self.existing_id = existing_id
 
 
 class StaleVersion(LeadqualError):

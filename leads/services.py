@@ -393,12 +393,14 @@ def _raise_duplicate(kind: str, normal: str, by: User) -> None:
         identities__kind=kind, identities__normal=normal
     ).first()
     what = "e-mail" if kind == "email" else "external id"
+    field = "email" if kind == "email" else "external_ids"
     if known is None:
         raise Conflict(
             f"A lead with this {what} exists elsewhere.",
-            [FieldProblem(kind, "duplicate_elsewhere", "belongs to a lead that you cannot see")],
+            [FieldProblem(field, "duplicate_elsewhere", "belongs to a lead that you cannot see")],
         )
     raise Conflict(
         f"Lead {known.pk} has this {what} already.",
-        [FieldProblem(kind, "duplicate", f"belongs to lead {known.pk}")],
+        [FieldProblem(field, "duplicate", f"belongs to lead {known.pk}")],
+        existing_id=known.pk,
     )
