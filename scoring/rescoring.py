@@ -17,7 +17,7 @@ from leads.stages import StageKey
 from scoring import facts as fact_store
 from scoring.assess import OVERRIDE, Assessment, assess
 from scoring.facts import SCORED, UNSCORED, Rows
-from scoring.features import DAY, Bools, Ints
+from scoring.features import DAY, Bools, Floats, Ints
 from scoring.live import LiveConfig, live_config
 from scoring.models import ScoreChange, Snapshot
 from scoring.tiers import NAMES, State
@@ -305,7 +305,7 @@ _COLUMNS = (
     ("intent_at", "float8"),
     ("rank", "float8"),
     ("next_change_at", "float8"),
-    ("replan", "boolean"),
+    ("replan", "int"),
 )
 _TIMES = ("intent_at", "next_change_at")
 
@@ -314,12 +314,12 @@ def _update_sql() -> str:
     arrays = ", ".join(f"%s::{kind}[]" for _, kind in _COLUMNS)
     names = ", ".join(name for name, _ in _COLUMNS)
     sets = ", ".join(
-        f"{name} = to_timestamp(n.{name})" if name in _TIMES else f"{name} = n.{name}"
+        f"{name} = to_timestamp(nullif(n.{name}, 'NaN'))" if name in _TIMES else f"{name} = n.{name}"
         for name, _ in _COLUMNS[1:-1]
     )
     return f"""
         UPDATE scoring_standing s SET {sets}, scored_at = leadqual_now(), stale_at = NULL,
-            unplanned_at = CASE WHEN n.replan THEN coalesce(s.unplanned_at, leadqual_now())
+            unplanned_at = CASE WHEN n.replan = 1 THEN coalesce(s.unplanned_at, leadqual_now())
                                 ELSE s.unplanned_at END
         FROM unnest({arrays}) AS n({names})
         WHERE s.lead_id = n.lead_id
@@ -329,16 +329,16 @@ def _update_sql() -> str:
 _UPDATE = _update_sql()
 
 
-def _array(values: Any) -> str:
-    """Return a PostgreSQL array literal of numbers or NULLs: much faster to make and to parse than
-    thousands of separate values.
+def _numbers(values: Ints | Floats) -> str:
+    """Return a PostgreSQL array literal of a column: much faster to make and to parse than
+    thousands of separate values. NaN stays NaN; the statement turns it into NULL.
     """
-    return "{" + ",".join("NULL" if value != value else repr(value) for value in values) + "}"
+    return "{" + str(values.tolist())[1:-1] + "}"
 
 
 def _texts(values: Sequence[str]) -> str:
     """Return an array literal of texts without special characters (keys and tiers)."""
-    return "{" + ",".join(f'"{value}"' for value in values) + "}"
+    return '{"' + '","'.join(values) + '"}'
 
 
 def _update_standings(
@@ -347,24 +347,24 @@ def _update_standings(
     states = {False: State.SCORED.value, True: State.DISQUALIFIED.value}
     next_change = np.where(closed, np.nan, result.next_change)[at]
     arrays = [
-        _array(rows.facts.lead_ids[at].tolist()),
-        _array(model_ids[at].tolist()),
+        _numbers(rows.facts.lead_ids[at]),
+        _numbers(model_ids[at]),
         _texts([states[value] for value in result.disqualified[at].tolist()]),
-        _array(result.score[at].tolist()),
-        _array(result.low[at].tolist()),
-        _array(result.high[at].tolist()),
-        _array(result.shares[at, 0].tolist()),
-        _array(result.shares[at, 1].tolist()),
-        _array(result.shares[at, 2].tolist()),
+        _numbers(result.score[at]),
+        _numbers(result.low[at]),
+        _numbers(result.high[at]),
+        _numbers(result.shares[at, 0]),
+        _numbers(result.shares[at, 1]),
+        _numbers(result.shares[at, 2]),
         _texts([NAMES[code] for code in result.step_tier[at].tolist()]),
         _texts([NAMES[code] for code in result.tier[at].tolist()]),
         _texts([result.reason[row] for row in at.tolist()]),
-        _array(result.p[at].tolist()),
-        _array(result.expected_minor[at].tolist()),
-        _array(result.intent_at[at].tolist()),
-        _array(result.rank[at].tolist()),
-        _array(next_change.tolist()),
-        _texts([str(value).lower() for value in replan[at].tolist()]),
+        _numbers(result.p[at]),
+        _numbers(result.expected_minor[at]),
+        _numbers(result.intent_at[at]),
+        _numbers(result.rank[at]),
+        _numbers(next_change),
+        _numbers(replan[at].astype(np.int64)),
     ]
     with connection.cursor() as cursor:
         cursor.execute(_UPDATE, arrays)
