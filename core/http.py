@@ -8,6 +8,7 @@ from typing import Any
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django_htmx.http import reswap, retarget
 
 from core.errors import LeadqualError
 
@@ -74,4 +75,8 @@ class PageErrorsMiddleware:
         context: dict[str, Any] = {"error": error, "page_title": error.title}
         fragment = getattr(request, "htmx", False)
         template = "core/_error.html" if fragment else "core/error.html"
-        return render(request, template, context, status=error.status)
+        response = render(request, template, context, status=error.status)
+        if fragment:
+            # Into the page's one place for errors, whatever the request wanted to replace.
+            reswap(retarget(response, "#problem"), "innerHTML")
+        return response
