@@ -322,7 +322,7 @@ def _update_sql() -> str:
             unplanned_at = CASE WHEN n.replan = 1 THEN coalesce(s.unplanned_at, leadqual_now())
                                 ELSE s.unplanned_at END
         FROM unnest({arrays}) AS n({names})
-        WHERE s.lead_id = n.lead_id
+        WHERE s.lead_id = n.lead_id AND s.lead_id BETWEEN %s AND %s
     """
 
 
@@ -367,7 +367,8 @@ def _update_standings(
         _numbers(replan[at].astype(np.int64)),
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_UPDATE, arrays)
+        ids = rows.facts.lead_ids[at]
+        cursor.execute(_UPDATE, [*arrays, int(ids.min()), int(ids.max())])
 
 
 def insert_snapshots(
