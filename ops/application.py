@@ -16,6 +16,7 @@ HEARTBEAT = VAR / "beat" / "heartbeat"
 _PREPARED = VAR / "postgres" / "prepared"  # beside the data, to go with it
 # Commands that prepare the database themselves, or that are used before it can be prepared.
 _UNPREPARED = {"check", "help", "makemigrations", "migrate", "setup", "showmigrations"}
+_CELERY = ("celery", "--quiet", "--app", "leadqual")
 _NO_ROOT_WARNING = "ignore:You're running the worker"
 
 
@@ -37,24 +38,30 @@ def environment(addresses: Addresses, *, secret_key: str | None = None) -> dict[
 
 def processes(port: int) -> list[list[Child]]:
     """All that runs beside the servers, in the order in which it is stopped."""
-    term, quit_ = signal.SIGTERM, signal.SIGQUIT
-    web = ["gunicorn", "leadqual.wsgi:application", "--bind", f"127.0.0.1:{port}"]
-    web += ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
-    web += ["--graceful-timeout", "10", "--no-control-socket", "--log-level", "warning"]
-    celery = ["celery", "--quiet", "--app", "leadqual"]
-    beat = ["beat", "--schedule", str(HEARTBEAT.with_name("schedule")), "--loglevel", "warning"]
+    return [[_web(port)], [beat()], [_worker("fast"), _worker("bulk")]]
 
-    def worker(queue: str) -> Child:
-        options = ["--queues", queue, "--hostname", f"{queue}@%h", "--concurrency", "2"]
-        options += ["--without-gossip", "--without-mingle", "--loglevel", "warning"]
-        # First let tasks finish; then make the worker give them back to the queue.
-        return Child(queue, _module(*celery, "worker", *options), [(term, 5), (quit_, 25)])
 
-    return [
-        [Child("web", _module(*web), [(term, 12)])],
-        [Child("beat", _module(*celery, *beat), [(term, 5)], heartbeat=HEARTBEAT)],
-        [worker("fast"), worker("bulk")],
-    ]
+def _web(port: int) -> Child:
+    command = ["gunicorn", "leadqual.wsgi:application", "--bind", f"127.0.0.1:{port}"]
+    command += ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+    command += ["--graceful-timeout", "10", "--no-control-socket", "--log-level", "warning"]
+    return Child("web", _module(*command), [(signal.SIGTERM, 12)])
+
+
+def beat() -> Child:
+    """The clock of background work; it must not stand still unnoticed."""
+    HEARTBEAT.parent.mkdir(parents=True, exist_ok=True)
+    schedule = str(HEARTBEAT.with_name("schedule"))
+    command = [*_CELERY, "beat", "--schedule", schedule, "--loglevel", "warning"]
+    return Child("beat", _module(*command), [(signal.SIGTERM, 5)], heartbeat=HEARTBEAT)
+
+
+def _worker(queue: str) -> Child:
+    command = [*_CELERY, "worker", "--queues", queue, "--hostname", f"{queue}@%h"]
+    command += ["--concurrency", "2", "--without-gossip", "--without-mingle"]
+    command += ["--loglevel", "warning"]
+    # First let tasks finish; then make the worker give them back to the queue.
+    return Child(queue, _module(*command), [(signal.SIGTERM, 5), (signal.SIGQUIT, 25)])
 
 
 def _module(*words: str) -> list[str]:
@@ -67,7 +74,6 @@ def prepare(environment: dict[str, str]) -> str:
 
     Safe to repeat, and safe when two commands do it at the same time.
     """
-    HEARTBEAT.parent.mkdir(parents=True, exist_ok=True)
     with Lock(RUN / "prepare.lock"):
         _django(environment, "migrate", "--noinput", "--verbosity", "0")
         _django(environment, "collectstatic", "--noinput", "--verbosity", "0")

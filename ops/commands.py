@@ -23,6 +23,7 @@ usage: python3 -m ops COMMAND
   test [ARG…]      the tests, on servers of their own; ARGs go to pytest
   check            format, lint, types, order of the apps, migrations, deployment settings
   bench [ARG…]     the measurements, on servers of their own
+  beat             only the clock of background work, on given servers (docker-compose.yml)
   lock [--upgrade] compile requirements*.in into requirements*.txt
 
 PORT (8000), DATABASE_URL and REDIS_URL in the environment choose other ones."""
@@ -67,6 +68,8 @@ def _dispatch(command: str = "help", *arguments: str) -> int:
             return check()
         case "bench", _:
             return bench(*arguments)
+        case "beat", ():
+            return beat()
         case "lock", () | ("--upgrade",):
             lock.compile_locks(upgrade=bool(arguments))
             return 0
@@ -164,6 +167,23 @@ def bench(*arguments: str) -> int:
         if code := application.run_command(migrate, environment):
             return code
         return application.run_command(application.manage("bench", *arguments), environment)
+
+
+def beat() -> int:
+    """Runs the clock of background work alone, and starts it anew when it stands still."""
+    try:
+        given = servers.Addresses(os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
+        environment = application.environment(given, secret_key=os.environ["SECRET_KEY"])
+    except KeyError as missing:
+        raise Stop(f"{missing.args[0]} is not set.") from None
+    Supervisor(
+        [[application.beat()]],
+        environment,
+        is_ready=lambda: True,
+        when_ready=lambda: None,
+        check=lambda: None,
+    ).run()
+    return 0
 
 
 def _port() -> int:

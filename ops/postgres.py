@@ -87,10 +87,12 @@ class Postgres:
         settings = {**self.settings, "port": str(port)}
         if not _has_much_shared_memory():
             settings["dynamic_shared_memory_type"] = "mmap"
+        command: list[str | Path] = [programs / "postgres", "-D", data]
+        for key, value in settings.items():
+            command += ["-c", f"{key}={value}"]
         with log.open("w") as output:
             self.process = spawn(
-                [programs / "postgres", "-D", data]
-                + [word for key, value in settings.items() for word in ("-c", f"{key}={value}")],
+                command,
                 run_as=run_as,
                 when_parent_dies=signal.SIGINT,  # a fast shutdown: ends sessions, keeps the data
                 cwd="/",
@@ -206,7 +208,8 @@ def _initialise(
     write_private(password_file, password)
     for path in (new, password_file):
         _give(path, run_as.uid)
-    command = [programs / "initdb", "-D", new, "--username", NAME, "--pwfile", password_file]
+    command: list[str | Path] = [programs / "initdb", "-D", new]
+    command += ["--username", NAME, "--pwfile", password_file]
     # The same collation on every system, whatever locales it has.
     command += ["--auth=scram-sha-256", "--encoding=UTF8"]
     command += ["--locale-provider=builtin", "--locale=C.UTF-8"]
