@@ -3,13 +3,14 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from accounts.models import Team
 from core.clock import DatabaseNow
 from leads.activities import Kind
-from leads.querysets import LeadQuerySet
+from leads.querysets import LeadQuerySet, search_text
 from leads.stages import StageKey
 
 
@@ -28,8 +29,13 @@ class Company(models.Model):
 
     class Meta:
         verbose_name_plural = "companies"
-        # Companies without a domain are matched by their folded name.
-        indexes = [models.Index(models.functions.Lower("name"), name="company_name_folded")]
+        indexes = [
+            # Companies without a domain are matched by their folded name.
+            models.Index(models.functions.Lower("name"), name="company_name_folded"),
+            GinIndex(
+                OpClass(models.functions.Lower("name"), name="gin_trgm_ops"), name="company_search"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -161,7 +167,15 @@ class Lead(models.Model):
 
     class Meta:
         # The queue reads standings; lead rows are reached by primary key, so few indexes here.
-        indexes = [models.Index(fields=["company"], name="lead_company", condition=models.Q(company__isnull=False))]
+        indexes = [
+            models.Index(
+                fields=["company"],
+                name="lead_company",
+                condition=models.Q(company__isnull=False),
+            ),
+            # Search for parts of words; without it a search reads every lead (docs/adr/0003).
+            GinIndex(OpClass(search_text(), name="gin_trgm_ops"), name="lead_search"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(stage__in=StageKey.values), name="lead_stage_known"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models.functions import Concat, Lower
+from django.db.models.lookups import Contains
 
 from accounts.models import User
 from accounts.roles import READS_ALL, Role
@@ -27,6 +29,26 @@ def visibility(user: User, prefix: str = "") -> models.Q:
     if user.team_id is None:
         return own
     return own | models.Q(**{f"{prefix}team_id": user.team_id})
+
+
+def search_text(prefix: str = "") -> Lower:
+    """Return what a person is found by: names and address, as the index `lead_search` holds them."""
+    space = models.Value(" ")
+    names = (f"{prefix}first_name", space, f"{prefix}last_name", space, f"{prefix}email")
+    return Lower(Concat(*names))
+
+
+def lead_named(word: str, prefix: str = "") -> models.Q:
+    """Return the condition that a lead's names or address hold `word` (by trigrams, any case).
+
+    `prefix` names the path to the lead ("lead__").
+    """
+    return models.Q(Contains(search_text(prefix), word.lower()))
+
+
+def company_named(word: str) -> models.Q:
+    """Return the condition that a company's name holds `word` (by trigrams, any case)."""
+    return models.Q(Contains(Lower("name"), word.lower()))
 
 
 class LeadQuerySet(models.QuerySet["Lead"]):
