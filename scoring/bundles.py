@@ -1,7 +1,7 @@
 """The lists `frameworks`, `icps` and `models` of bundles."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from accounts.models import User
 from accounts.policies import can_change_configuration
@@ -14,6 +14,8 @@ from scoring.definitions import Framework, Icp, parse_framework, parse_icp, pars
 from scoring.fields import all_fields, field_types
 from scoring.models import FrameworkVersion, IcpVersion, ModelVersion
 from scoring.publishing import follow, publish_models
+
+T = TypeVar("T")
 
 
 class ScoringSection(Section):
@@ -31,15 +33,11 @@ class ScoringSection(Section):
 
     def check(self, items: Items) -> Iterable[FieldProblem]:
         """Yield what is wrong with each definition, and pins that lead nowhere."""
-        types = field_types(all_fields())
-        check = _Check(types)
-        for index, item in enumerate(items["frameworks"]):
-            check.framework(item, f"frameworks[{index}]")
-        for index, item in enumerate(items["icps"]):
-            check.icp(item, f"icps[{index}]")
-        for index, item in enumerate(items["models"]):
-            check.model(item, f"models[{index}]")
-        check.followers(items)
+        check = _Check()
+        check.frameworks_of(items)
+        check.icps_of(items)
+        check.models_of(items)
+        check.followers_of(items)
         return check.found
 
     def load(self, items: Items, *, by: User | None, publish: bool) -> Iterator[Change]:
@@ -50,9 +48,7 @@ class ScoringSection(Section):
         frameworks: dict[str, FrameworkVersion] = {}
         icps: dict[str, IcpVersion] = {}
         for item in items["frameworks"]:
-            framework, new = version_with(
-                FrameworkVersion, item["key"], item["definition"], by=by
-            )
+            framework, new = version_with(FrameworkVersion, item["key"], item["definition"], by=by)
             frameworks[framework.key] = framework
             made.append(("frameworks", framework, new))
         for item in items["icps"]:
@@ -105,3 +101,107 @@ class ScoringSection(Section):
 
 def _plain(versions: Mapping[str, Version]) -> list[dict[str, Any]]:
     return [{"key": key, "definition": version.definition} for key, version in versions.items()]
+
+
+class _Check:
+    """Parses a bundle's definitions and keeps what it finds wrong, under paths in the bundle.
+
+    ICPs and frameworks start with the live ones, which those of the bundle replace. One that
+    cannot be parsed is None: the models that name it are checked once it is repaired.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[FieldProblem] = []
+        self.types = field_types(all_fields())
+        self.icps: dict[str, Icp | None] = {
+            key: parse_icp(version.definition, self.types)
+            for key, version in live_versions(IcpVersion).items()
+        }
+        self.frameworks: dict[str, Framework | None] = {
+            key: parse_framework(version.definition, self.types)
+            for key, version in live_versions(FrameworkVersion).items()
+        }
+
+    def frameworks_of(self, items: Items) -> None:
+        """Check the frameworks."""
+        for index, item in enumerate(items["frameworks"]):
+            self.frameworks[item["key"]] = self._parsed(
+                parse_framework, item["definition"], f"frameworks[{index}].definition"
+            )
+
+    def icps_of(self, items: Items) -> None:
+        """Check the ICPs, of which one at most is the fallback."""
+        fallbacks = 0
+        for index, item in enumerate(items["icps"]):
+            path = f"icps[{index}].definition"
+            icp = self._parsed(parse_icp, item["definition"], path)
+            self.icps[item["key"]] = icp
+            fallbacks += icp is not None and icp.fallback
+            if icp is not None and icp.fallback and fallbacks > 1:
+                self._bad(f"{path}.fallback", "duplicate", "only one ICP is the fallback")
+
+    def models_of(self, items: Items) -> None:
+        """Check the score models, each with the ICP and framework that it names."""
+        scored: set[str] = set()
+        for index, item in enumerate(items["models"]):
+            path, icp, framework = f"models[{index}]", item["icp"], item["framework"]
+            if not isinstance(icp, str) or icp not in self.icps:
+                self._bad(f"{path}.icp", "unknown_key", "names no ICP of the bundle or live")
+            elif icp in scored:
+                self._bad(f"{path}.icp", "duplicate", f"another model scores {icp!r} already")
+            if not isinstance(framework, str) or framework not in self.frameworks:
+                self._bad(
+                    f"{path}.framework", "unknown_key", "names no framework of the bundle or live"
+                )
+            scored.add(str(icp))
+            self._model(item["definition"], icp, framework, f"{path}.definition")
+
+    def followers_of(self, items: Items) -> None:
+        """Check that live models which the bundle leaves out go with what it changes."""
+        icps = {item["key"]: f"icps[{i}]" for i, item in enumerate(items["icps"])}
+        frameworks = {item["key"]: f"frameworks[{i}]" for i, item in enumerate(items["frameworks"])}
+        for live in (
+            ModelVersion.objects.filter(state=Version.State.LIVE)
+            .exclude(key__in=[item["key"] for item in items["models"]])
+            .select_related("icp", "framework")
+        ):
+            path = icps.get(live.icp.key) or frameworks.get(live.framework.key)
+            if path is None:
+                continue
+            before = len(self.found)
+            self._model(live.definition, live.icp.key, live.framework.key, "")
+            self.found[before:] = [
+                FieldProblem(
+                    f"{path}.definition",
+                    "breaks_model",
+                    f"the live model {live.key} does not go with it: {p.field} {p.message}",
+                )
+                for p in self.found[before:]
+            ]
+
+    def _model(self, definition: Any, icp_key: Any, framework_key: Any, path: str) -> None:
+        icp = self.icps.get(icp_key) if isinstance(icp_key, str) else None
+        framework = self.frameworks.get(framework_key) if isinstance(framework_key, str) else None
+        if icp is not None and framework is not None:
+            self._parsed(
+                lambda raw, types: parse_model(raw, icp, framework, types), definition, path
+            )
+
+    def _parsed(
+        self, parse: Callable[[Any, Mapping[str, FieldType]], T], definition: Any, path: str
+    ) -> T | None:
+        """Return what `parse` makes of a definition; None, and notes, when it is wrong."""
+        try:
+            return parse(definition, self.types)
+        except Invalid as error:
+            for p in error.problems:
+                # Parsers name the whole by "definition", which the path ends with already.
+                field = "" if p.field == "definition" else p.field
+                self._bad(f"{path}.{field}".strip("."), p.code, p.message)
+            return None
+
+    def _bad(self, path: str, code: str, message: str) -> None:
+        self.found.append(FieldProblem(path, code, message))
+
+
+register_section(ScoringSection())

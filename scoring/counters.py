@@ -1,4 +1,4 @@
-"""Which engagement counters exist: the pairs of activity kind and half-life that live models use."""
+"""Which engagement counters exist: the pairs of kind and half-life that live models use."""
 
 from django.db import connection
 

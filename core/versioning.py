@@ -1,0 +1,80 @@
+"""Writes of versioned configuration that all its kinds share: make a draft, make it live."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connection
+from django.db.models import Max
+
+from core.clock import DatabaseNow
+from core.errors import Conflict
+from core.versions import Version
+
+V = TypeVar("V", bound=Version)
+
+_LOCK = 4_202_001  # an advisory lock's number: any that nothing else takes
+
+
+def lock_configuration() -> None:
+    """Let one transaction at a time change configuration; held until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def live_versions(model: type[V]) -> dict[str, V]:
+    """Return the live version of each key; one query."""
+    return {v.key: v for v in model._default_manager.filter(state=Version.State.LIVE)}
+
+
+def version_with(
+    model: type[V],
+    key: str,
+    definition: Mapping[str, Any],
+    *,
+    by: AbstractBaseUser | None,
+    pins: Mapping[str, Version] | None = None,
+) -> tuple[V, bool]:
+    """Return the version of `key` with this content, and whether it was made just now.
+
+    The live version and the drafts are looked at, the live one first; otherwise a new draft is
+    made. `pins` are the versions that the content depends on, by field name.
+    """
+    pins = pins or {}
+    same = model._default_manager.filter(key=key, definition=definition).exclude(
+        state=Version.State.RETIRED
+    )
+    for field, pinned in pins.items():
+        same = same.filter(**{field: pinned})
+    found = sorted(same, key=lambda v: (v.state == Version.State.LIVE, v.number))
+    if found:
+        return found[-1], False
+    last = model._default_manager.filter(key=key).aggregate(last=Max("number"))["last"] or 0
+    version = model(key=key, number=last + 1, definition=definition, created_by=by, **pins)
+    version.save(force_insert=True)
+    return version, True
+
+
+def make_live(version: Version, *, by: AbstractBaseUser | None) -> bool:
+    """Retire the live version of the same key and make this one live; False when it is already.
+
+    Raises Conflict for a retired version: history does not come back, a new version with the
+    same content does.
+    """
+    version.refresh_from_db()  # several models may have brought the same row here
+    if version.state == Version.State.LIVE:
+        return False
+    if version.state == Version.State.RETIRED:
+        raise Conflict(
+            f"{version.key} v{version.number} is retired. Make a new version with its content."
+        )
+    versions = type(version)._default_manager
+    # First, since at no moment are two versions of a key live.
+    versions.filter(key=version.key, state=Version.State.LIVE).update(
+        state=Version.State.RETIRED, retired_at=DatabaseNow()
+    )
+    versions.filter(pk=version.pk).update(
+        state=Version.State.LIVE, published_by=by, published_at=DatabaseNow()
+    )
+    version.refresh_from_db()
+    return True
