@@ -6,6 +6,7 @@ later waits for the row and marks it again (docs/adr/0004).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,24 +36,35 @@ def rescore(lead_ids: Sequence[int], *, skip_locked: bool = False) -> int:
     """
     if not lead_ids:
         return 0
-    ids, model_ids, as_of = _lock(lead_ids, skip_locked)
-    if not ids:
+    locked = lock(lead_ids, skip_locked=skip_locked)
+    if not locked.lead_ids:
         return 0
-    config = live_config(model_ids)
-    rows = _read(ids, config, as_of)
+    config = live_config(locked.model_ids)
+    rows = _read(locked.lead_ids, config, locked.as_of)
     scoring = (rows.standing["is_open"] == 1) | (rows.standing["state"] == UNSCORED)
     if not scoring.all():
         _close(rows.take(~scoring))
         rows = rows.take(scoring)
         if not rows.facts.n:
-            return len(ids)
+            return len(locked.lead_ids)
     result = assess(rows, config)
     _qualify(rows, result, config)
     return _write(rows, result, config)
 
 
-def _lock(lead_ids: Sequence[int], skip_locked: bool) -> tuple[list[int], tuple[int, ...], float]:
-    """Lock the standings; return their lead ids, the live model ids and the moment."""
+@dataclass(frozen=True)
+class Locked:
+    """Standings that this transaction holds, with the live model versions and the moment (seconds
+    since the epoch) of the lock: all that a service needs to begin, for one query.
+    """
+
+    lead_ids: list[int]
+    model_ids: tuple[int, ...]
+    as_of: float
+
+
+def lock(lead_ids: Sequence[int], *, skip_locked: bool = False) -> Locked:
+    """Lock the standings of `lead_ids` in id order; the standing is the lead's lock."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -66,7 +78,7 @@ def _lock(lead_ids: Sequence[int], skip_locked: bool) -> tuple[list[int], tuple[
             [list(lead_ids)],
         )
         ids, model_ids, as_of = cursor.fetchone()
-    return ids or [], tuple(model_ids or ()), as_of
+    return Locked(ids or [], tuple(model_ids or ()), as_of)
 
 
 def _read(ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:

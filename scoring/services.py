@@ -5,15 +5,14 @@ import datetime as dt
 from django.db import connection, transaction
 
 from accounts.models import User
-from core.clock import now
 from core.errors import Invalid
 from leads.activities import Kind
 from leads.identity import clean_text
 from leads.models import Activity, Lead
 from leads.policies import can_change_lead
-from scoring.live import live_config
+from scoring.live import LiveConfig, live_config
 from scoring.models import Evidence, Standing
-from scoring.rescoring import rescore
+from scoring.rescoring import lock, rescore
 from scoring.tiers import Tier
 
 DEFAULT_EXPIRY_DAYS = 180
@@ -41,8 +40,9 @@ def add_evidence(
     an answer observed earlier than the current does not displace it. Raises Invalid or Forbidden.
     """
     can_change_lead(by, lead).require()
-    expires_days = _expiry_days(dimension)
-    moment = now()
+    locked = lock([lead.pk])
+    moment = dt.datetime.fromtimestamp(locked.as_of, dt.UTC)
+    expires_days = _expiry_days(dimension, live_config(locked.model_ids))
     observed = observed_at or moment
     if observed > moment + AHEAD:
         raise Invalid.field("observed_at", "in_future", "has not happened yet")
@@ -62,7 +62,6 @@ def add_evidence(
         return None
     if isinstance(rating, bool) or not isinstance(rating, int) or not 0 <= rating <= 100:
         raise Invalid.field("rating", "out_of_range", "must be a whole number from 0 to 100")
-    lock_standing(lead.pk)
     newer = _retire_older(lead.pk, dimension, observed)
     evidence = Evidence.objects.create(
         lead=lead,
@@ -95,17 +94,8 @@ def add_evidence(
     return evidence
 
 
-def lock_standing(lead_id: int) -> None:
-    """Lock the lead's standing, which is the lead's lock, before its facts are changed."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM scoring_standing WHERE lead_id = %s FOR NO KEY UPDATE", [lead_id]
-        )
-
-
-def _expiry_days(dimension: str) -> int:
+def _expiry_days(dimension: str, config: LiveConfig) -> int:
     """Return the dimension's default life in days; raise Invalid for one that no framework has."""
-    config = live_config()
     for live in config.everything:
         criterion = live.framework.criterion(dimension)
         if criterion is not None:
@@ -139,7 +129,8 @@ def override_tier(
 ) -> Standing:
     """Set a lead's tier by hand until a moment (at most 180 days off); '' ends an override."""
     can_change_lead(by, lead).require()
-    moment = now()
+    locked = lock([lead.pk])
+    moment = dt.datetime.fromtimestamp(locked.as_of, dt.UTC)
     reason = clean_text(reason)[:200]
     if tier and tier not in Tier.values:
         raise Invalid.field("tier", "not_a_choice", "must be hot, warm or cold")
@@ -147,7 +138,6 @@ def override_tier(
         raise Invalid.field("reason", "required", "say why, for the next person who looks")
     if tier and not moment < until <= moment + dt.timedelta(days=180):
         raise Invalid.field("until", "out_of_range", "must be within the next 180 days")
-    lock_standing(lead.pk)
     standing = Standing.objects.get(pk=lead.pk)
     standing.override_tier = tier
     standing.override_reason = reason if tier else ""

@@ -1,0 +1,158 @@
+"""Past leads as typed columns, which the condition trees of an ICP can be evaluated on."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.conditions import FieldType
+from scoring.features import Bools, Floats, Ints
+
+BLANKS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "?", "nil", "<na>"})
+MOSTLY = 0.9  # share of the values that must be numbers or dates for the field to be one
+LARGEST = 1e15  # what a condition may compare with
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+_BEFORE = re.compile(r"^([€$£¥]|eur|usd|gbp)\s*", re.IGNORECASE)
+_AFTER = re.compile(r"\s*([€$£¥%]|eur|usd|gbp)$", re.IGNORECASE)
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?\s*(Z|[-+]\d{2}:?\d{2})?"
+    r"|\d{1,2}[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ,]+\d{2,4}([ T,]+\d{1,2}:\d{2}(:\d{2})?)?"
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One field of n leads.
+
+    A text has `codes` (n,), −1 missing, which index `values`; a number or bool has `numbers` (n,),
+    NaN missing. `stray` counts the values that are no number in a field of numbers.
+    """
+
+    name: str
+    type: FieldType
+    codes: Ints | None = None
+    values: tuple[str, ...] = ()
+    numbers: Floats | None = None
+    stray: int = 0
+
+    @property
+    def missing(self) -> Bools:
+        """Whether each lead lacks the field, shape (n,)."""
+        if self.codes is not None:
+            return self.codes < 0
+        assert self.numbers is not None
+        return np.isnan(self.numbers)
+
+    def take(self, rows: Ints) -> "Column":
+        """Return the column of some of the leads."""
+        if self.codes is not None:
+            return Column(self.name, self.type, codes=self.codes[rows], values=self.values)
+        assert self.numbers is not None
+        return Column(self.name, self.type, numbers=self.numbers[rows], stray=self.stray)
+
+
+@dataclass(frozen=True)
+class Table:
+    """n past leads; `columns` in their order of appearance (core.conditions.Columns)."""
+
+    n: int
+    columns: Mapping[str, Column]
+
+    def numbers(self, field: str) -> Floats:
+        """Return a number or bool column."""
+        numbers = self.columns[field].numbers
+        assert numbers is not None
+        return numbers
+
+    def texts(self, field: str) -> tuple[Ints, list[str]]:
+        """Return a text column."""
+        codes = self.columns[field].codes
+        assert codes is not None
+        return codes, list(self.columns[field].values)
+
+    @property
+    def types(self) -> dict[str, FieldType]:
+        """The type of each field."""
+        return {name: column.type for name, column in self.columns.items()}
+
+    def take(self, rows: Ints) -> "Table":
+        """Return some of the leads."""
+        return Table(len(rows), {name: c.take(rows) for name, c in self.columns.items()})
+
+    def only(self, fields: Sequence[str]) -> "Table":
+        """Return some of the fields."""
+        return Table(self.n, {name: self.columns[name] for name in fields})
+
+
+def column_of_texts(name: str, texts: Sequence[str]) -> Column:
+    """Return a column, of numbers when nearly all of its values are numbers.
+
+    Texts that differ in case only are one value, as they are in conditions.
+    """
+    by_text: dict[str, list[int]] = {}
+    for row, text in enumerate(texts):
+        by_text.setdefault(text, []).append(row)
+    present = [text for text in by_text if not is_blank(text)]
+    parsed = parse_numbers(present)
+    numeric = sum(len(by_text[text]) for text in parsed)
+    total = sum(len(by_text[text]) for text in present)
+    if parsed and numeric >= MOSTLY * total:
+        numbers = np.full(len(texts), np.nan)
+        for text, value in parsed.items():
+            numbers[by_text[text]] = value
+        return Column(name, "number", numbers=numbers, stray=total - numeric)
+    codes = np.full(len(texts), -1, dtype=np.int64)
+    code_of: dict[str, int] = {}
+    values: list[str] = []
+    for text in present:
+        folded = text.casefold()
+        if folded not in code_of:
+            code_of[folded] = len(values)
+            values.append(text)
+        codes[by_text[text]] = code_of[folded]
+    return Column(name, "text", codes=codes, values=tuple(values))
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a cell says nothing. "Unknown" is an answer."""
+    return text.strip().casefold() in BLANKS
+
+
+def parse_numbers(texts: Sequence[str]) -> dict[str, float]:
+    """Return the numbers among texts, with signs of currency and per cent, in either notation.
+
+    A comma is a decimal one when no value uses it otherwise and some value can use it so only.
+    """
+    bare = {text: _bare(text) for text in texts}
+    commas = [value for value in bare.values() if "," in value]
+    decimal = bool(commas) and all(_is_decimal_comma(value) for value in commas)
+    certain = any(len(value.rpartition(",")[2]) != 3 or "." in value for value in commas)
+    found = {}
+    for text, value in bare.items():
+        if decimal and certain:
+            value = value.replace(".", "").replace(",", ".") if "," in value else value
+        else:
+            value = re.sub(r",(?=\d{3}(\D|$))", "", value)
+        if _NUMBER.fullmatch(value):
+            number = float(value)
+            if math.isfinite(number) and abs(number) < LARGEST:
+                found[text] = number
+    return found
+
+
+def _bare(text: str) -> str:
+    undressed = _AFTER.sub("", _BEFORE.sub("", text.strip()))
+    return undressed.replace("\u00a0", "").replace(" ", "")
+
+
+def _is_decimal_comma(value: str) -> bool:
+    whole, _, fraction = value.rpartition(",")
+    return "," not in whole and "." not in fraction
+
+
+def looks_like_dates(values: Sequence[str]) -> bool:
+    """Return whether nearly all of the values are dates."""
+    dates = sum(_DATE.fullmatch(value) is not None for value in values)
+    return bool(values) and dates >= MOSTLY * len(values)
