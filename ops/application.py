@@ -25,7 +25,7 @@ def environment(addresses: Addresses, *, secret_key: str | None = None) -> dict[
     return {
         "SECRET_KEY": secret_key or secret(VAR / "secret_key"),
         "LEADQUAL_BEAT_HEARTBEAT": str(HEARTBEAT),
-        "DATA_DIR": str(VAR),
+        "DATA_DIR": str(addresses.data),
         "DJANGO_SETTINGS_MODULE": "leadqual.settings",
         **os.environ,
         "DATABASE_URL": addresses.database,

@@ -23,7 +23,7 @@ usage: python3 -m ops COMMAND
   test [ARG…]      the tests, on servers of their own; ARGs go to pytest
   check            format, lint, types, order of the apps, migrations, deployment settings
   bench [ARG…]     the measurements, on servers of their own
-  beat             only the clock of background work, on given servers (docker-compose.yml)
+  beat [--check]   only the clock of background work, on given servers (docker-compose.yml)
   lock [--upgrade] compile requirements*.in into requirements*.txt
 
 PORT (8000), DATABASE_URL and REDIS_URL in the environment choose other ones."""
@@ -70,6 +70,8 @@ def _dispatch(command: str = "help", *arguments: str) -> int:
             return bench(*arguments)
         case "beat", ():
             return beat()
+        case "beat", ("--check",):
+            return 1 if application.beat().is_late() else 0
         case "lock", () | ("--upgrade",):
             lock.compile_locks(upgrade=bool(arguments))
             return 0

@@ -38,10 +38,11 @@ START_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Addresses:
-    """URLs of the servers, with their passwords."""
+    """URLs of the servers, with their passwords, and the folder of the application's own data."""
 
     database: str
     redis: str
+    data: Path = VAR
 
 
 class Server(Protocol):
@@ -196,6 +197,7 @@ def throw_away_servers() -> Iterator[Addresses]:
         yield Addresses(
             database=_start(stack, postgres),
             redis=_start(stack, Valkey(folder / "valkey", durable=False)),
+            data=folder,
         )
 
 
@@ -211,6 +213,7 @@ def measured_servers() -> Iterator[Addresses]:
         yield Addresses(
             database=_start(stack, Postgres(folder / "postgres", MEASURED)),
             redis=_start(stack, Valkey(folder / "valkey")),
+            data=folder,
         )
 
 
@@ -230,4 +233,5 @@ def _new_test_folder() -> tuple[Path, Lock]:
         folder = parent / str(os.getpid())
         lock = Lock(folder / "lock")
         lock.take()
+        (folder / "static").mkdir()  # where collectstatic would have put files
     return folder, lock

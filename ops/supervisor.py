@@ -3,6 +3,7 @@
 One thread does everything: the system ties the life of a child to the *thread* that started it.
 """
 
+import math
 import os
 import selectors
 import signal
@@ -20,7 +21,6 @@ from ops.say import Stop, say
 
 LONGEST_PAUSE = 30.0  # seconds between restarts of a child that keeps ending
 STEADY_AFTER = 60.0  # seconds after which a child counts as running well again
-HEARTBEAT_LIMIT = 60.0  # seconds without a sign of life
 _STARTS_BEFORE_READY = 3  # a child that ends as often before all is ready will not get better
 _COLOURS = (36, 35, 33, 32, 34)  # cyan, magenta, yellow, green, blue
 
@@ -30,27 +30,29 @@ class Child:
     """A process to keep running.
 
     ``stop_steps``: signals, each with the seconds that the child gets after it; then it is killed.
-    ``heartbeat``: a file the child touches; when that is too old the child is started anew.
+    ``heartbeat``: a file the child touches; it is started anew when that did not happen for
+    ``heartbeat_seconds``.
     """
 
     name: str
     command: Sequence[str | Path]
     stop_steps: Sequence[tuple[signal.Signals, float]]
     heartbeat: Path | None = None
+    heartbeat_seconds: float = 60.0
 
     process: Process | None = field(default=None, init=False)
     starts: int = field(default=0, init=False)
-    started_at: float = field(default=0.0, init=False)
+    started_at: float = field(default=-math.inf, init=False)
     pause: float = field(default=1.0, init=False)
     start_at: float = field(default=0.0, init=False)
     unfinished: bytes = field(default=b"", init=False)
 
-    def heartbeat_is_late(self) -> bool:
-        """Whether a child that had time enough has not given a sign of life."""
-        if self.heartbeat is None or time.monotonic() - self.started_at < HEARTBEAT_LIMIT:
+    def is_late(self) -> bool:
+        """Whether the last sign of life, or the start, is too long ago."""
+        if self.heartbeat is None or time.monotonic() - self.started_at < self.heartbeat_seconds:
             return False
         try:
-            return time.time() - self.heartbeat.stat().st_mtime > HEARTBEAT_LIMIT
+            return time.time() - self.heartbeat.stat().st_mtime > self.heartbeat_seconds
         except FileNotFoundError:
             return True
 
@@ -113,8 +115,8 @@ class Supervisor:
         for child in self.children:
             if child.process is None and time.monotonic() >= child.start_at:
                 self._start(child)
-            elif child.process is not None and child.heartbeat_is_late():
-                self._say(child, f"no sign of life for {HEARTBEAT_LIMIT:.0f} s: starting it anew")
+            elif child.process is not None and child.is_late():
+                self._say(child, f"no sign of life for {child.heartbeat_seconds:g} s")
                 self._stop([child])
 
     def _start(self, child: Child) -> None:
