@@ -1,0 +1,49 @@
+"""The house stands: layers of foreign keys, the driver, the rooms' names."""
+
+from pathlib import Path
+
+import django.apps
+import pytest
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(settings.BASE_DIR)
+# High to low; an app's tables may point at its own and at lower apps' only.
+LAYERS = ["desk", "pipeline", "webhooks", "calls", "followups", "intake", "scoring", "leads", "accounts", "core"]
+
+
+def test_foreign_keys_point_down_the_layers() -> None:
+    wrong = []
+    for model in django.apps.apps.get_models():
+        label = model._meta.app_label
+        if label not in LAYERS:
+            continue
+        for field in model._meta.get_fields():
+            target = getattr(field, "related_model", None)
+            if not getattr(field, "concrete", False) or not isinstance(target, type):
+                continue
+            other = target._meta.app_label
+            swappable = target._meta.label == settings.AUTH_USER_MODEL  # docs/adr/0001
+            if other in LAYERS and LAYERS.index(other) < LAYERS.index(label) and not swappable:
+                wrong.append(f"{model._meta.label}.{field.name} → {other}")
+    assert wrong == []
+
+
+def test_no_module_is_a_drawer_for_everything() -> None:
+    drawers = {"utils", "helpers", "common", "misc", "manager", "managers"}
+    found = [
+        path.relative_to(ROOT)
+        for app in [*LAYERS, "leadqual", "world", "bench", "ops"]
+        for path in (ROOT / app).rglob("*.py")
+        if path.stem in drawers
+    ]
+    assert found == []
+
+
+@pytest.mark.django_db
+def test_the_driver_is_psycopg2_and_the_server_is_one_that_we_support() -> None:
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    assert not is_psycopg3
+    connection.ensure_connection()
+    assert connection.pg_version >= 150000  # type: ignore[attr-defined]
