@@ -4,6 +4,7 @@ There is no container engine where the tests run, so everything is checked that 
 """
 
 import importlib
+import json
 import re
 import shlex
 import subprocess
@@ -51,9 +52,8 @@ def commands() -> dict[str, list[str]]:
                 found[f"{name} healthcheck"] = shlex.split(line)
     for number, line in enumerate(re.findall(r"python manage\.py .*?(?=&&|\n)", DOCKERFILE)):
         found[f"Dockerfile RUN {number}"] = shlex.split(line)
-    words = re.search(r"^CMD \[(.*)\]", DOCKERFILE, re.MULTILINE)
-    assert words
-    found["Dockerfile CMD"] = [word.strip().strip('"') for word in words[1].split(",")]
+    (start,) = re.findall(r"^CMD (\[.*\])", DOCKERFILE, re.MULTILINE)
+    found["Dockerfile CMD"] = json.loads(start)
     return found
 
 
