@@ -5,7 +5,7 @@ wrong field. All numbers live in the score model; an ICP says what fits how well
 to ask (docs/domain/scoring.md).
 """
 
-import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ from leads.activities import Kind
 GROUPS = ("fit", "engagement", "qualification")
 HALF_LIVES = (0, 7, 14, 30, 60, 90, 180)  # days; 0 is no decay
 QUESTION_TYPES = ("choice", "scale", "yes_no", "number", "period", "text", "person")
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]*")
 ASSUMED_SHARE = 0.35  # of the best band, without history (domain.md §2)
 
 
@@ -257,12 +258,32 @@ class Reader:
         """Return a finite number in [low, high]; required when there is no default."""
         value = node.get(key, default)
         at = f"{path}.{key}".lstrip(".")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             self.bad(at, "wrong_type", "must be a finite number")
             return default if default is not None else low
-        if not low <= value <= high:
+        if not low <= value <= high:  # infinity and integers beyond any float too
             self.bad(at, "out_of_range", f"must be between {low:g} and {high:g}")
+            return default if default is not None else low
         return value
+
+    def key(self, node: Mapping[str, Any], name: str, path: str, most: int = 60) -> str:
+        """Return a key: what columns, SQL arrays and addresses can hold without quoting."""
+        value = node.get(name)
+        if not isinstance(value, str) or len(value) > most or not _KEY.fullmatch(value):
+            self.bad(
+                f"{path}.{name}".lstrip("."),
+                "not_a_key",
+                f"must be 1 to {most} of a–z, 0–9, _ and -, a letter or digit first",
+            )
+            return ""
+        return value
+
+    def flag(self, node: Mapping[str, Any], key: str, path: str) -> bool:
+        """Return true or false, false when it is left out."""
+        value = node.get(key, False)
+        if not isinstance(value, bool):
+            self.bad(f"{path}.{key}".lstrip("."), "wrong_type", "must be true or false")
+        return value is True
 
     def choice(self, node: Mapping[str, Any], key: str, path: str, choices: Sequence[Any]) -> Any:
         """Return one of `choices`."""
@@ -308,7 +329,7 @@ def parse_icp(definition: Any, fields: Mapping[str, FieldType]) -> Icp:
             read.rule(band.get("rule"), f"{at}.rule", fields)
             bands.append(
                 Band(
-                    read.text(band, "key", at),
+                    read.key(band, "key", at),
                     read.text(band, "label", at),
                     band.get("rule", {}),
                     read.number(band, "x", at, low=0, high=1),
@@ -316,13 +337,13 @@ def parse_icp(definition: Any, fields: Mapping[str, FieldType]) -> Icp:
             )
         read.unique(bands, f"{path}.bands", lambda b: b.key)
         attributes.append(
-            Attribute(read.text(node, "key", path), read.text(node, "label", path), tuple(bands))
+            Attribute(read.key(node, "key", path), read.text(node, "label", path), tuple(bands))
         )
     read.unique(attributes, "attributes", lambda a: a.key)
     icp = Icp(
         name=read.text(top, "name", ""),
         position=int(read.number(top, "position", "", low=0, high=1000, default=0)),
-        fallback=top.get("fallback", False) is True,
+        fallback=read.flag(top, "fallback", ""),
         segment=segment,
         typical_value_minor=int(read.number(top, "typical_value_minor", "", low=1)),
         attributes=tuple(attributes),
@@ -344,7 +365,7 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
             read.number(node, "expires_days", path, low=1, high=3650)
         criteria.append(
             Criterion(
-                read.text(node, "dimension", path),
+                read.key(node, "dimension", path, 40),
                 read.text(node, "label", path),
                 read.text(node, "guide", path, ""),
                 expires,
@@ -352,6 +373,7 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
         )
     read.unique(criteria, "criteria", lambda c: c.dimension)
     dimensions = [c.dimension for c in criteria]
+    ratings: dict[str, FieldType] = {f"rating.{dimension}": "number" for dimension in dimensions}
     questions = []
     for i, raw in enumerate(read.items(top, "questions", "")):
         path = f"questions[{i}]"
@@ -378,22 +400,26 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
             at = f"{path}.answers[{j}]"
             answer = read.object(raw_answer, at, {"key", "label", "rating"})
             rating = answer.get("rating")
-            if rating is not None:
-                read.number(answer, "rating", at, low=0, high=100)
+            if rating is not None and read.number(answer, "rating", at, low=0, high=100) % 1:
+                read.bad(f"{at}.rating", "wrong_type", "must be a whole number")
             answers.append(
-                Answer(read.text(answer, "key", at), read.text(answer, "label", at), rating)
+                Answer(read.key(answer, "key", at), read.text(answer, "label", at), rating)
             )
         read.unique(answers, f"{path}.answers", lambda a: a.key)
         probes = read.items(node, "probes", path)
+        if not all(isinstance(probe, str) for probe in probes):
+            read.bad(f"{path}.probes", "wrong_type", "must be a list of texts")
+        if node.get("ask_if") is not None:
+            read.rule(node["ask_if"], f"{path}.ask_if", ratings)
         questions.append(
             Question(
-                key=read.text(node, "key", path),
+                key=read.key(node, "key", path),
                 dimension=read.choice(node, "dimension", path, dimensions or [""]),
                 text={"b2b": wording.get("b2b", ""), "b2c": wording.get("b2c") or wording.get("b2b", "")},
                 type=read.choice(node, "type", path, QUESTION_TYPES),
                 guide=read.text(node, "guide", path, ""),
                 probes=tuple(str(probe) for probe in probes),
-                mandatory=node.get("mandatory", False) is True,
+                mandatory=read.flag(node, "mandatory", path),
                 seconds=int(read.number(node, "seconds", path, low=1, high=3600, default=40)),
                 answers=tuple(answers),
                 ask_if=node.get("ask_if"),
@@ -461,7 +487,7 @@ def parse_model(
         read.rule(node.get("rule"), f"{path}.rule", fields)
         disqualifiers.append(
             Disqualifier(
-                read.text(node, "key", path), read.text(node, "reason", path), node.get("rule", {})
+                read.key(node, "key", path), read.text(node, "reason", path), node.get("rule", {})
             )
         )
     p_node = read.object(top.get("p", {}), "p", {"anchors", "label"})
@@ -496,7 +522,7 @@ def _parse_anchors(read: Reader, raw: Any) -> _Anchors:
     default: _Anchors = ((40.0, 0.08), (60.0, 0.25))
     try:
         (s0, p0), (s1, p1) = ((float(s), float(p)) for s, p in raw)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         read.bad("p.anchors", "wrong_type", "must be two pairs of score and probability")
         return default
     if not (s0 < s1 and 0 < p0 < p1 < 1):
@@ -529,7 +555,7 @@ def _parse_signal(read: Reader, raw: Any, path: str, icp: Icp, framework: Framew
         return Signal("", "", GROUPS[0], 0.0)
     subject = subjects[0]
     common = {
-        "key": read.text(node, "key", path),
+        "key": read.key(node, "key", path),
         "label": read.text(node, "label", path),
         "points": read.number(node, "points", path, low=-1000, high=1000),
         "mu": None
