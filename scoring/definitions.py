@@ -415,7 +415,10 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
             Question(
                 key=read.key(node, "key", path),
                 dimension=read.choice(node, "dimension", path, dimensions or [""]),
-                text={"b2b": wording.get("b2b", ""), "b2c": wording.get("b2c") or wording.get("b2b", "")},
+                text={
+                    "b2b": wording.get("b2b", ""),
+                    "b2c": wording.get("b2c") or wording.get("b2b", ""),
+                },
                 type=read.choice(node, "type", path, QUESTION_TYPES),
                 guide=read.text(node, "guide", path, ""),
                 probes=tuple(str(probe) for probe in probes),
@@ -434,7 +437,7 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
 def parse_model(
     definition: Any, icp: Icp, framework: Framework, fields: Mapping[str, FieldType]
 ) -> Model:
-    """Parse a score model for the ICP and framework that it pins; raise Invalid naming each field."""
+    """Parse a score model for the ICP and framework that it pins; raise Invalid naming fields."""
     read = Reader()
     top = read.object(
         definition,
@@ -554,7 +557,7 @@ def _parse_signal(read: Reader, raw: Any, path: str, icp: Icp, framework: Framew
         read.bad(path, "unknown_shape", "names exactly one of attribute, dimension, activity")
         return Signal("", "", GROUPS[0], 0.0)
     subject = subjects[0]
-    common = {
+    common: dict[str, Any] = {
         "key": read.key(node, "key", path),
         "label": read.text(node, "label", path),
         "points": read.number(node, "points", path, low=-1000, high=1000),
