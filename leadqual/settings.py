@@ -29,6 +29,8 @@ INSTALLED_APPS = [
     "followups",
     "desk",
     "pipeline",
+    "world",
+    "bench",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

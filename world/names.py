@@ -101,6 +101,11 @@ TITLES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+ALL_TITLES = tuple(title for titles in TITLES.values() for title in titles)
+
+CAMPAIGNS = ("spring-guide", "benchmark-report", "product-tour", "partner-day", "newsletter-41")
+
+
 @dataclass(frozen=True)
 class Numbers:
     """A range of telephone numbers kept for fiction: a prefix in E.164 and the digits after it."""
