@@ -134,3 +134,7 @@ class Followup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.state})"
+
+
+# The proxy that carries the trigger; Django finds models by importing this module.
+from followups import triggers  # noqa: E402, F401

@@ -1,0 +1,86 @@
+"""The trigger by which news on a lead's timeline changes what is planned for it.
+
+It runs in the writer's transaction and set by set (see scoring.triggers): from the commit of a
+reply, a booked meeting, an opt-out or a hand-raise on, no step of the run that it ends may be
+begun. Everything else is left to planning, for which the standing is marked.
+"""
+
+import pgtrigger
+
+from followups.definitions import Exit
+from followups.runs import EndReason
+from leads.activities import CONTACT, Kind
+from leads.models import Activity
+
+# What ends a run when its play names the exit, and a hand-raise, which starts its play anew.
+_EXITS = {
+    Kind.EMAIL_REPLIED: Exit.REPLY,
+    Kind.MEETING_BOOKED: Exit.MEETING_BOOKED,
+    Kind.UNSUBSCRIBED: Exit.OPT_OUT,
+    Kind.HAND_RAISED: EndReason.HAND_RAISED,
+}
+_KINDS = sorted({*_EXITS, *CONTACT, Kind.CALL_ATTEMPTED})
+# A transaction that began before the run did may commit after it; older news is history that was
+# brought in late, and ends nothing.
+_SPAN = "interval '1 minute'"
+
+
+def _kinds(kinds: list[Kind]) -> str:
+    return ", ".join(f"'{kind}'" for kind in kinds)
+
+
+_REASONS = ", ".join(f"('{kind}', '{reason}')" for kind, reason in _EXITS.items())
+
+
+class ActivityPlans(Activity):
+    """Activity, as what ends runs, stops clocks and makes a lead contacted."""
+
+    class Meta:
+        proxy = True
+        triggers = [
+            pgtrigger.Trigger(
+                # Triggers fire in the order of their names: before scoring's `counts_engagement`,
+                # so that this one's lock covers all leads of the statement, in the order of ids.
+                name="changes_plans",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="new_rows"),
+                func=f"""
+                IF NOT EXISTS (SELECT FROM new_rows WHERE kind IN ({_kinds(_KINDS)})) THEN
+                    RETURN NULL;
+                END IF;
+                -- First the locks. What is read in the next statements is what the last planner
+                -- has committed, so no run that it just started is missed.
+                PERFORM FROM scoring_standing WHERE lead_id IN (SELECT lead_id FROM new_rows)
+                ORDER BY lead_id FOR NO KEY UPDATE;
+                WITH exits AS (
+                    SELECT DISTINCT ON (n.lead_id) o.id, e.reason
+                    FROM new_rows n
+                    JOIN (VALUES {_REASONS}) AS e(kind, reason) ON e.kind = n.kind
+                    JOIN followups_run o ON o.lead_id = n.lead_id AND o.ended_at IS NULL
+                    JOIN followups_playversion p ON p.id = o.play_version_id
+                    WHERE n.at > o.started_at - {_SPAN}
+                      AND (p.definition->'exits' ? e.reason OR e.reason = '{EndReason.HAND_RAISED}')
+                    ORDER BY n.lead_id, n.at DESC, n.id DESC
+                ), ended AS (
+                    UPDATE followups_run r SET ended_at = leadqual_now(), end_reason = exits.reason
+                    FROM exits WHERE r.id = exits.id RETURNING r.id
+                )
+                UPDATE followups_followup f SET state = 'cancelled', ended_at = leadqual_now()
+                FROM ended WHERE f.run_id = ended.id AND f.state = 'scheduled';
+                -- History of leads that were never planned changes nothing here.
+                UPDATE scoring_standing s
+                SET unplanned_at = coalesce(s.unplanned_at, leadqual_now())
+                WHERE s.lead_id IN (
+                    SELECT n.lead_id FROM new_rows n JOIN leads_lead l ON l.id = n.lead_id
+                    WHERE n.kind IN ({_kinds(_KINDS)}) AND (
+                        n.kind = '{Kind.HAND_RAISED}'
+                        OR (n.kind IN ({_kinds(sorted(CONTACT))}) AND l.contacted_at IS NULL)
+                        OR EXISTS (SELECT FROM followups_run r WHERE r.lead_id = n.lead_id)
+                    )
+                );
+                RETURN NULL;
+                """,
+            )
+        ]
