@@ -4,16 +4,19 @@ A cursor holds the sort values of the last row seen, and is bound to what was as
 other filters, another order or by another person it is refused, since it would silently skip rows.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core import signing
-from django.db.models import F, OrderBy, Q, QuerySet
+from django.db.models import F, Model, OrderBy, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
 from core.errors import BadParameter, FieldProblem
+
+Row = TypeVar("Row", bound=Model)
 
 SALT = "core.cursors"
 LIMIT, MOST = 50, 200
@@ -56,7 +59,7 @@ def scope(*parts: str) -> str:
 
 
 def encode(position: Sequence[Any], scope: str) -> str:
-    """Return the cursor that continues behind `position` (numbers and texts)."""
+    """Return the cursor that continues behind `position` (numbers, and texts for moments)."""
     return signing.dumps([scope, *position], salt=SALT)
 
 
@@ -114,7 +117,18 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def page_of(queryset: QuerySet[Any], page: Page) -> QuerySet[Any]:
+def take(queryset: QuerySet[Row, Row], page: Page) -> tuple[list[Row], str | None]:
+    """Return the rows of `page` and the cursor of the next, None on the last; one query."""
+    rows = list(page_of(queryset, page))
+    if len(rows) <= page.limit:
+        return rows, None
+    rows = rows[: page.limit]
+    values = (getattr(rows[-1], name) for name in page.order.columns)
+    position = [v.isoformat() if isinstance(v, dt.datetime) else v for v in values]
+    return rows, page.next_cursor(position)
+
+
+def page_of(queryset: QuerySet[Row, Any], page: Page) -> QuerySet[Row, Any]:
     """Return the rows of `page`, and one more that tells whether another page follows."""
     if page.position is not None:
         queryset = queryset.filter(page.order.after(page.position))

@@ -1,7 +1,7 @@
 """Errors that a person or a client is meant to read.
 
 Services raise these; pages and the API each turn them into their own form in one place
-(`core.http.PageErrorsMiddleware`, `core.api.problem_handler`).
+(`core.http.PageErrorsMiddleware`, `core.wire.problem_handler`).
 """
 
 from collections.abc import Sequence

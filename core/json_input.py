@@ -13,7 +13,7 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_KEYS = 1_000
 MAX_VALUES = 10_000  # items of all lists and objects together
-MAX_DIGITS = 19  # a signed 64-bit integer
+MAX_DIGITS = 19  # of a signed 64-bit integer
 
 
 class BadJson(ValueError):
@@ -80,10 +80,10 @@ def _finite(text: str) -> float:
 
 
 def _bounded(text: str) -> int:
-    # Before int(), which takes quadratic time on thousands of digits.
-    if len(text) > MAX_DIGITS + 1:
-        raise BadJson("too_many_digits", f"A whole number has more than {MAX_DIGITS} digits.")
-    return int(text)
+    # The length first: int() takes quadratic time on thousands of digits.
+    if len(text) > MAX_DIGITS + 1 or not -(2**63) <= (value := int(text)) < 2**63:
+        raise BadJson("too_large", "A whole number does not fit into 64 bits.")
+    return value
 
 
 def _too_deep() -> BadJson:

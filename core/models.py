@@ -71,3 +71,26 @@ class Heartbeat(models.Model):
 
     name = models.CharField(max_length=40, primary_key=True)
     at = models.DateTimeField()
+
+
+class IdempotencyKey(models.Model):
+    """The answer to a call that carried an Idempotency-Key (core.idempotency).
+
+    `token_id` is no foreign key: tokens live above this app, and an answer outlives its token.
+    """
+
+    token_id = models.BigIntegerField()
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.TextField()
+    at = models.DateTimeField(db_default=DatabaseNow(), db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["token_id", "key"], name="idempotencykey_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.token_id} {self.key}"

@@ -6,6 +6,7 @@ The queryset is of standings, which repeat what a queue filters by; the rest is 
 import re
 from typing import Any
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
@@ -87,6 +88,8 @@ class _ExternalId(Text):
 
 class _Search(Filter):
     """Every word is in the lead's name or address, or in its company's name."""
+
+    field_class = forms.CharField
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_length=3, max_length=100, **kwargs)

@@ -21,6 +21,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from core.cursors import Order, Page, page_of
+from core.errors import NotFound
 from leads.querysets import visibility
 from scoring.models import Standing
 from scoring.tiers import State
@@ -155,6 +156,15 @@ def _fetch(viewer: User, page: Page, condition: Q) -> list[LeadRow]:
             params,
         )
         return [LeadRow._make(row) for row in cursor.fetchall()]
+
+
+def read_lead(viewer: User, lead_id: int) -> LeadRow:
+    """Read the line of one lead; raise NotFound when it is missing or not `viewer`'s to see."""
+    page = Page(limit=1, order=ORDERS["id"], scope="", position=None)
+    rows = _fetch(viewer, page, Q(lead_id=lead_id))
+    if not rows:
+        raise NotFound
+    return rows[0]
 
 
 def ways(viewer: User) -> Sequence[Q]:

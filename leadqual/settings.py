@@ -223,18 +223,23 @@ if HTTPS:
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["core.api.Renderer"],
-    "DEFAULT_PARSER_CLASSES": ["core.api.Parser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "core.api.problem_handler",
+    "DEFAULT_RENDERER_CLASSES": ["core.wire.Renderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.wire.Parser"],
+    "DEFAULT_THROTTLE_CLASSES": ["core.rate_limit.TokenRate"],
+    "DEFAULT_SCHEMA_CLASS": "core.openapi.EndpointSchema",
+    "EXCEPTION_HANDLER": "core.wire.problem_handler",
     "UNAUTHENTICATED_USER": None,
 }
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", 600)  # of one token; 0: no limit
 SPECTACULAR_SETTINGS = {
     "TITLE": "Leadqual API",
     "VERSION": "1.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "DEFAULT_GENERATOR_CLASS": "drf_spectacular.generators.SchemaGenerator",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["core.openapi.add_problems"],
 }
 
 LOGGING = {

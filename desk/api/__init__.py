@@ -1,0 +1,1 @@
+"""REST API v1: leads, what is known of them, and the queue."""

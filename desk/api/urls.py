@@ -1,0 +1,18 @@
+"""URLs of the API's resources below /api/v1/."""
+
+from core.api import endpoint
+from desk.api.facts import ActivityList, EvidenceList, OutcomeList, StandingDetail
+from desk.api.leads import LeadDetail, LeadList
+from desk.api.work import Frameworks, Me, Queue
+
+urlpatterns = [
+    endpoint("leads", LeadList.as_view(), "leads"),
+    endpoint("leads/<int:lead_id>", LeadDetail.as_view(), "lead"),
+    endpoint("leads/<int:lead_id>/evidence", EvidenceList.as_view(), "evidence"),
+    endpoint("leads/<int:lead_id>/outcomes", OutcomeList.as_view(), "outcomes"),
+    endpoint("leads/<int:lead_id>/activities", ActivityList.as_view(), "activities"),
+    endpoint("leads/<int:lead_id>/standing", StandingDetail.as_view(), "standing"),
+    endpoint("queue", Queue.as_view(), "queue"),
+    endpoint("me", Me.as_view(), "me"),
+    endpoint("frameworks", Frameworks.as_view(), "frameworks"),
+]
