@@ -89,7 +89,8 @@ def create_lead(data: LeadInput, *, by: User, via: str = Source.Channel.API) -> 
     lead.first_source = lead.last_source = source
     lead.first_touch = lead.last_touch = dict(data.touch)
     _apply(lead, given, workspace)
-    if not (lead.first_name or lead.last_name or lead.email or lead.phone or data.external_ids):
+    known_by = (lead.first_name, lead.last_name, lead.email, lead.phone, given.get("external_ids"))
+    if not any(known_by):
         raise Invalid.field("email", "required", "a lead needs a name, an e-mail or a phone number")
     lead.save()
     _write_identities(lead, given, by)
