@@ -27,5 +27,5 @@ USER leadqual
 EXPOSE 8000
 # WEB_CONCURRENCY is the number of processes. Their heartbeats go to memory: /tmp may be slow.
 CMD ["gunicorn", "leadqual.wsgi:application", "--bind", "0.0.0.0:8000", \
-     "--worker-class", "gthread", "--threads", "4", "--worker-tmp-dir", "/dev/shm", \
+     "--worker-class", "gthread", "--threads", "4", "--preload", "--worker-tmp-dir", "/dev/shm", \
      "--no-control-socket"]

@@ -44,6 +44,7 @@ def processes(port: int) -> list[list[Child]]:
 def _web(port: int) -> Child:
     command = ["gunicorn", "leadqual.wsgi:application", "--bind", f"127.0.0.1:{port}"]
     command += ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+    command += ["--preload"]  # loads the application once instead of once a worker
     command += ["--graceful-timeout", "10", "--no-control-socket", "--log-level", "warning"]
     return Child("web", _module(*command), [(signal.SIGTERM, 12)])
 
@@ -75,12 +76,24 @@ def prepare(environment: dict[str, str]) -> str:
     Safe to repeat, and safe when two commands do it at the same time.
     """
     with Lock(RUN / "prepare.lock"):
-        _django(environment, "migrate", "--noinput", "--verbosity", "0")
-        _django(environment, "collectstatic", "--noinput", "--verbosity", "0")
-        printed = _django(environment, "setup")
+        process = spawn(
+            _module("ops.prepare"),
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            output, _ = process.communicate()
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
+        if process.returncode != 0:
+            raise Stop("The database could not be prepared: the lines above tell why.")
         if not os.environ.get("DATABASE_URL"):
             _PREPARED.touch()
-    return printed
+    return output.decode(errors="replace")
 
 
 def prepare_once(environment: dict[str, str], command: str) -> None:
@@ -128,22 +141,3 @@ def run_command(command: list[str], environment: dict[str, str]) -> int:
 def manage(*arguments: str) -> list[str]:
     """The command line of a management command."""
     return [str(PYTHON), str(ROOT / "manage.py"), *arguments]
-
-
-def _django(environment: dict[str, str], *arguments: str) -> str:
-    process = spawn(
-        manage(*arguments),
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        output, _ = process.communicate()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
-    if process.returncode != 0:
-        raise Stop(f"`manage.py {arguments[0]}` failed: the lines above tell why.")
-    return output.decode(errors="replace")

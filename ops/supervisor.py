@@ -60,7 +60,8 @@ class Child:
 class Supervisor:
     """Runs groups of children until it is told to stop; stops the groups in the given order.
 
-    ``is_ready`` is asked until it says yes; then ``when_ready`` is called once.
+    The first group starts alone, so that it gets the whole machine; ``is_ready`` is asked until
+    it says yes; then ``when_ready`` is called once and the other groups start.
     ``check`` is called about every two seconds; when it returns an environment, the servers have
     moved, and all children are started anew with it.
     """
@@ -112,7 +113,7 @@ class Supervisor:
         self.signals += 1
 
     def _start_due(self) -> None:
-        for child in self.children:
+        for child in self.children if self.ready else self.groups[0]:
             if child.process is None and time.monotonic() >= child.start_at:
                 self._start(child)
             elif child.process is not None and child.is_late():
