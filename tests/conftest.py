@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 
 from accounts.models import Team, User, Workspace
@@ -13,6 +14,9 @@ from core.bundles import load_bundle_file
 from leads.models import Lead
 from scoring.models import ModelVersion
 from tests import factories
+
+# A password's hash is slow by design; nothing here depends on how slow.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLE = ROOT / "bundles" / "default.json"
