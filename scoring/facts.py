@@ -84,20 +84,7 @@ class Rows:
 
     def take(self, rows: Ints | Bools) -> "Rows":
         """Return the chosen rows only."""
-        f = self.facts
-        facts = Facts(
-            lead_ids=f.lead_ids[rows],
-            as_of=f.as_of,
-            number_columns={k: v[rows] for k, v in f.number_columns.items()},
-            text_columns={k: (c[rows], values) for k, (c, values) in f.text_columns.items()},
-            ratings={k: v[rows] for k, v in f.ratings.items()},
-            observed_at={k: v[rows] for k, v in f.observed_at.items()},
-            expires_at={k: v[rows] for k, v in f.expires_at.items()},
-            counts={k: v[rows] for k, v in f.counts.items()},
-            last_at={k: v[rows] for k, v in f.last_at.items()},
-            tracked=f.tracked[rows],
-            evidence_ids={k: v[rows] for k, v in f.evidence_ids.items()},
-        )
+        facts = self.facts.take(rows)
         return Rows(facts, {k: v[rows] for k, v in self.standing.items()}, self.expired)
 
 

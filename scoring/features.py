@@ -55,6 +55,22 @@ class Facts:
         """Return a text column (core.conditions.Columns)."""
         return self.text_columns[field]
 
+    def take(self, rows: Ints | Bools) -> "Facts":
+        """Return the facts of the chosen rows; a row may be chosen more than once."""
+        return Facts(
+            lead_ids=self.lead_ids[rows],
+            as_of=self.as_of,
+            number_columns={k: v[rows] for k, v in self.number_columns.items()},
+            text_columns={k: (c[rows], values) for k, (c, values) in self.text_columns.items()},
+            ratings={k: v[rows] for k, v in self.ratings.items()},
+            observed_at={k: v[rows] for k, v in self.observed_at.items()},
+            expires_at={k: v[rows] for k, v in self.expires_at.items()},
+            counts={k: v[rows] for k, v in self.counts.items()},
+            last_at={k: v[rows] for k, v in self.last_at.items()},
+            tracked=self.tracked[rows],
+            evidence_ids={k: v[rows] for k, v in self.evidence_ids.items()},
+        )
+
     def with_rating(self, dimension: str, ratings: Floats) -> "Facts":
         """Return the same facts with the ratings of one dimension replaced, for what-if."""
         return replace(self, ratings={**self.ratings, dimension: ratings})

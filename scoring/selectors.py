@@ -1,23 +1,26 @@
 """Whole reads of scoring: why a lead scores what it does, and which evidence stands behind it."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from core.clock import now
+from core.errors import NotFound
 from leads.activities import Kind
-from leads.models import Activity
+from leads.models import Activity, Lead
 from scoring import facts as fact_store
 from scoring.assess import Assessment, assess
-from scoring.definitions import GROUPS, Attribute, Signal
+from scoring.definitions import GROUPS, Answer, Attribute, Signal
 from scoring.facts import Rows
 from scoring.features import bands, signal_matrix
 from scoring.live import LiveConfig, LiveModel, live_config
 from scoring.models import Evidence
+from scoring.questions import is_settled, reason, worth_asking
 from scoring.scorecard import UNTRACKED, ledger
-from scoring.tiers import NAMES
+from scoring.tiers import NAMES, NONE
 
 MOST_REASONS = 3
 
@@ -230,3 +233,91 @@ def unanswered(lead_id: int) -> list[Activity]:
     return list(
         Activity.objects.filter(lead_id=lead_id, kind=Kind.ASKED_UNKNOWN).order_by("-at", "-id")
     )
+
+
+@dataclass(frozen=True)
+class NextQuestion:
+    """A question worth asking, worded for the lead's kind, and why."""
+
+    key: str
+    dimension: str
+    text: str
+    guide: str
+    answers: tuple[Answer, ...]
+    value: float
+    tier_chance: float
+    worst: int
+    best: int
+    gate: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What to ask a lead next, the most worthwhile first; `settled` when asking may stop."""
+
+    questions: list[NextQuestion]
+    settled: bool
+
+
+def next_questions(lead_id: int) -> Asking:
+    """Return the open questions of a lead's framework by what their answers may change.
+
+    Raises NotFound for a lead that does not exist; the caller has checked who asks. How likely an
+    answer is comes from the answers that leads gave before, one of each added, so that without
+    any all are equally likely. Four to five queries.
+    """
+    config = live_config()
+    rows = fact_store.read([lead_id], config, now().timestamp())
+    if not rows.facts.n:
+        raise NotFound()
+    live = config.everything[assess(rows, config).model[0]]
+    step = int(rows.standing["step_tier"][0]) if rows.standing["model"][0] == live.id else NONE
+    x = signal_matrix(live.model, live.icp, rows.facts, config.types)
+    scores = live.card.score(x, rows.facts.tracked)
+    found = worth_asking(
+        live.card, rows.facts, step, live.framework.questions, config.types, _priors(live)
+    )
+    tier = NAMES[int(live.card.tiers(scores.score, np.array([step]))[0])]
+    kind = Lead.objects.values_list("kind", flat=True).get(pk=lead_id)
+    return Asking(
+        questions=[
+            NextQuestion(
+                key=worth.question.key,
+                dimension=worth.question.dimension,
+                text=worth.question.text[kind],
+                guide=worth.question.guide,
+                answers=worth.question.answers,
+                value=worth.value,
+                tier_chance=worth.tier_chance,
+                worst=worth.worst,
+                best=worth.best,
+                gate=worth.gate,
+                reason=reason(worth, tier),
+            )
+            for worth in found
+        ],
+        settled=is_settled(live.card, scores, rows.facts, step),
+    )
+
+
+PRIOR_ROWS = 20_000  # the newest answers are enough to know how people answer
+
+
+def _priors(live: LiveModel) -> dict[str, list[float]]:
+    """Return weights of each question's rated answers, from the answers that leads have given."""
+    keys = [question.key for question in live.framework.questions]
+    recent = (
+        Evidence.objects.filter(question__in=keys)
+        .order_by("-id")
+        .values_list("question", "answer")[:PRIOR_ROWS]
+    )
+    counted = Counter(recent)
+    return {
+        question.key: [
+            1.0 + counted[question.key, answer.key]
+            for answer in question.answers
+            if answer.rating is not None
+        ]
+        for question in live.framework.questions
+    }
