@@ -1,6 +1,7 @@
 """Imports and their rows (docs/domain/import.md)."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from accounts.models import Team
@@ -10,10 +11,14 @@ from leads.models import Source
 
 
 class Import(models.Model):
-    """One file being imported: what it is, how its columns map, and how far it has come."""
+    """One file being imported: what it is, how its columns map, and how far it has come.
+
+    Its work is a chain of jobs (intake.tasks); `job` is the present one.
+    """
 
     class State(models.TextChoices):
         STAGED = "staged", "Waiting for its mapping"
+        CHECKING = "checking", "Being checked"
         CHECKED = "checked", "Dry run done"
         RUNNING = "running", "Running"
         ENDED = "ended", "Ended"
@@ -23,9 +28,12 @@ class Import(models.Model):
     encoding = models.CharField(max_length=20)
     delimiter = models.CharField(max_length=1)
     headers = models.JSONField()
+    # Per header: samples, number of filled cells, and all distinct values where they are few.
+    profile = models.JSONField(default=list)
     mapping = models.JSONField(default=dict)
     row_count = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=8, choices=State, default=State.STAGED)
+    dry_run = models.BooleanField(default=False, help_text="The present run writes no leads.")
     source = models.ForeignKey(Source, null=True, on_delete=models.PROTECT, related_name="+")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
@@ -37,30 +45,98 @@ class Import(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(db_default=DatabaseNow())
+    # When its staged rows were removed; from then on it cannot be run again.
+    cleared_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(cleared_at=None),
+                name="import_not_cleared",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.file_name
 
 
-class StagedRow(models.Model):
-    """One line of the file as it was read, in a logged table: worker and web may be two machines."""
+class OfImport(models.Model):
+    """A row of an import. No foreign key constraint: checking it row by row costs as much as the
+    COPY itself, and only services and the clearing sweep touch these rows.
+    """
 
-    pk = models.CompositePrimaryKey("imported_id", "row_no")
     imported = models.ForeignKey(
-        Import, on_delete=models.CASCADE, db_index=False, related_name="rows"
+        Import, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+"
     )
     row_no = models.PositiveIntegerField(help_text="Line of the data, from 1; the header is 0.")
-    cells = models.JSONField()
+
+    class Meta:
+        abstract = True
 
     def __str__(self) -> str:
         return f"row {self.row_no}"
 
 
-class RejectedRow(models.Model):
+class StagedRow(OfImport):
+    """One line of the file as it was read; logged, since worker and web may be two machines."""
+
+    pk = models.CompositePrimaryKey("imported_id", "row_no")
+    cells = models.TextField(help_text="Cells joined by U+001F, which no cell contains.")
+
+
+class CheckedRow(OfImport):
+    """One row as it was understood under the mapping, in the columns that leads are written from.
+
+    '' and null mean that the file does not say.
+    """
+
+    pk = models.CompositePrimaryKey("imported_id", "row_no")
+    # by which the lead is recognised
+    external_id = models.TextField(default="")
+    email = models.TextField(default="")
+    phone = models.TextField(default="")
+    name_key = models.TextField(default="", help_text="leads.identity.normal_name")
+    row_hash = models.TextField(default="", help_text="sha256 of a row that has no id or e-mail.")
+    occurrence = models.PositiveIntegerField(default=1, help_text="The nth row with this hash.")
+    # The earlier row of the same lead into which this one was merged.
+    merged_into = models.PositiveIntegerField(null=True)
+    # facts of the lead
+    kind = models.TextField(default="")
+    first_name = models.TextField(default="")
+    last_name = models.TextField(default="")
+    email_kind = models.TextField(default="")
+    title = models.TextField(default="")
+    seniority = models.TextField(default="")
+    age = models.SmallIntegerField(null=True)
+    country = models.TextField(default="")
+    time_zone = models.TextField(default="")
+    value_minor = models.BigIntegerField(null=True)
+    currency = models.TextField(default="")
+    stage = models.TextField(default="")
+    source = models.TextField(default="")
+    owner_id = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField(null=True)
+    touch = models.JSONField(default=dict)
+    custom = models.JSONField(default=dict)
+    # One code per column of answers, null where the cell is blank (intake.mapping).
+    answers = ArrayField(models.SmallIntegerField(null=True), default=list)
+    answered_at = models.DateTimeField(null=True)
+    outcome = models.TextField(default="")
+    outcome_at = models.DateTimeField(null=True)
+    outcome_reason = models.TextField(default="")
+    # facts of its company
+    company = models.TextField(default="")
+    company_domain = models.TextField(default="")
+    industry = models.TextField(default="")
+    company_country = models.TextField(default="")
+    employees = models.IntegerField(null=True)
+    revenue_minor = models.BigIntegerField(null=True)
+
+
+class RejectedRow(OfImport):
     """A row, or one field of it, that could not be taken, and why."""
 
-    imported = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejected")
-    row_no = models.PositiveIntegerField()
     field = models.CharField(max_length=120, blank=True)
     code = models.CharField(max_length=40)
     reason = models.CharField(max_length=300)
@@ -68,7 +144,7 @@ class RejectedRow(models.Model):
     whole_row = models.BooleanField(default=True)
 
     class Meta:
-        indexes = [models.Index(fields=["imported", "row_no"], name="rejectedrow_order")]
+        indexes = [models.Index(fields=["imported", "row_no", "id"], name="rejectedrow_order")]
 
     def __str__(self) -> str:
         return f"row {self.row_no}, {self.field}: {self.reason}"
