@@ -4,6 +4,7 @@ import contextlib
 import os
 import shlex
 import signal
+import sys
 import time
 from types import FrameType
 
@@ -12,7 +13,7 @@ from ops.locks import Lock
 from ops.paths import PYTHON, VAR, write_private
 from ops.processes import end_with_parent, port_is_free
 from ops.say import Stop, say
-from ops.supervisor import Supervisor, show
+from ops.supervisor import Supervisor
 
 USAGE = """\
 usage: python3 -m ops COMMAND
@@ -107,7 +108,7 @@ def run() -> int:
             return application.environment(now)
 
         def tell() -> None:
-            show(f"Leadqual is ready: http://127.0.0.1:{port}\n{log_ins.rstrip()}")
+            say(f"Leadqual is ready: http://127.0.0.1:{port}\n{log_ins.rstrip()}", sys.stdout)
 
         Supervisor(
             application.processes(port),

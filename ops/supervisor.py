@@ -197,7 +197,7 @@ class Supervisor:
                 self._outputs.unregister(key.fd)
                 os.close(key.fd)
                 lines, child.unfinished = [child.unfinished] if child.unfinished else [], b""
-            for line in lines:
+            for line in filter(bytes.strip, lines):
                 self._say(child, line.decode(errors="replace"))
 
     def _say(self, child: Child, line: str) -> None:
@@ -205,16 +205,8 @@ class Supervisor:
         if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
             colour = _COLOURS[self.children.index(child) % len(_COLOURS)]
             prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
-        show(f"{prefix} {line}")
+        say(f"{prefix} {line}", sys.stdout)
 
 
 def _is_running(child: Child) -> bool:
     return child.process is not None and child.process.poll() is None
-
-
-def show(text: str) -> None:
-    """Prints on stdout; a reader that went away (``| head``) is no reason to stop."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -71,7 +71,9 @@ def supervise() -> Iterator[Callable[..., Supervised]]:
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def read_until(process: Supervised, *beginnings: str) -> list[str]:
@@ -155,3 +157,16 @@ def test_children_die_with_a_killed_supervisor(supervise):
     while command_line(int(pid)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_reader_that_goes_away_stops_nothing(supervise):
+    chatty = "import time\nwhile True: print('x' * 1000); time.sleep(0.01)"
+    process = supervise([{"name": "x", "code": chatty}, {"name": "y", "code": POLITE}])
+    (pid,) = read_until(process, "y | runs as ")
+    assert process.stdout is not None
+    process.stdout.close()
+    time.sleep(1)
+    assert process.poll() is None
+    assert command_line(int(pid))
+    process.terminate()
+    assert process.wait(10) == 0
