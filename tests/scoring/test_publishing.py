@@ -227,7 +227,13 @@ def test_the_database_refuses_to_change_what_was_published(config: None, state: 
     publish_model(draft_of(live, definition=changed(live, hysteresis=5)), by=None)
     version = ModelVersion.objects.filter(key="b2b", state=state)
     assert version.count() == 1
-    for change in ({"definition": {}}, {"key": "x"}, {"number": 98}, {"state": DRAFT}):
+    changes: list[dict[str, Any]] = [
+        {"definition": {}},
+        {"key": "x"},
+        {"number": 98},
+        {"state": DRAFT},
+    ]
+    for change in changes:
         refused = pytest.raises(DatabaseError, match="is published and cannot change")
         with refused, transaction.atomic():
             version.update(**change)
