@@ -20,8 +20,8 @@ class TimeZoneMiddleware:
         # The API speaks UTC, and without a session nobody's times are shown.
         if "_auth_user_id" not in request.session:
             return self.get_response(request)
-        user = request.user
-        name = user.team.time_zone if user.team else Workspace.current().time_zone
+        team = getattr(request.user, "team", None)
+        name = team.time_zone if team else Workspace.current().time_zone
         with timezone.override(_zone(name)):
             return self.get_response(request)
 

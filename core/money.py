@@ -56,12 +56,14 @@ def words(minor_units: int, currency: str, *, cents: bool = False) -> str:
 
 
 def short(minor_units: int, currency: str) -> str:
-    """Return an amount in three figures: "€412k", "€1.20M"."""
+    """Return an amount in three figures: "€412k", "€1.2M"."""
     amount = major(minor_units, currency)
     symbol = _SYMBOLS.get(currency) or f"{currency}\u00a0"
     for limit, unit in ((Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "k")):
         if abs(amount) >= limit:
             scaled = amount / limit
             places = max(0, 2 - (len(str(int(abs(scaled)))) - 1))
-            return f"{'−' if scaled < 0 else ''}{symbol}{abs(scaled):.{places}f}{unit}"
+            figures = f"{abs(scaled):.{places}f}"
+            figures = figures.rstrip("0").rstrip(".") if "." in figures else figures
+            return f"{'−' if scaled < 0 else ''}{symbol}{figures}{unit}"
     return words(minor_units, currency)

@@ -47,7 +47,8 @@ def bar(value: float, most: float = 100, css: str = "", label: str = "") -> Safe
     share = 0.0 if not most else max(0.0, min(100.0, 100.0 * abs(value) / abs(most)))
     return format_html(
         '<svg class="bar {}" viewBox="0 0 100 6" preserveAspectRatio="none" {}>'
-        '<rect class="track" width="100" height="6"/><rect class="fill" width="{}" height="6"/></svg>',
+        '<rect class="track" width="100" height="6"/>'
+        '<rect class="fill" width="{}" height="6"/></svg>',
         css,
         format_html('role="img" aria-label="{}"', label)
         if label
@@ -154,6 +155,14 @@ def due(context: Context, moment: dt.datetime | None) -> str:
         int(moment.timestamp()),
         text,
     )
+
+
+@register.simple_tag(takes_context=True)
+def when(context: Context, moment: dt.datetime | None) -> str:
+    """Return when something is to be done: overdue ones by how much, the others by the clock."""
+    if moment is not None and moment < _now(context):
+        return due(context, moment)
+    return at(context, moment)
 
 
 @register.simple_tag(takes_context=True)

@@ -1,0 +1,73 @@
+"""Small filters that the desk's templates need to read what selectors hand them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import template
+
+from scoring.scorecard import UNTRACKED
+from scoring.selectors import rating_word
+
+register = template.Library()
+
+
+@register.filter
+def of(mapping: Mapping[Any, Any], key: Any) -> Any:
+    """Return what a mapping holds under a key, "" for nothing."""
+    return mapping.get(key, "")
+
+
+@register.filter
+def labels(lines: Sequence[Any], most: int) -> str:
+    """Return the labels of the first lines, joined by commas, and how many there are beside."""
+    shown = ", ".join(_short(line) for line in lines[:most])
+    rest = len(lines) - most
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _short(line: Any) -> str:
+    return "intent" if line.signal == UNTRACKED else str(line.label).lower()
+
+
+@register.filter
+def rating(value: float) -> str:
+    """Name a rating: ruled out, weak, moderate, strong."""
+    return rating_word(value)
+
+
+@register.filter
+def wording(texts: Mapping[str, str], kind: str) -> str:
+    """Return a question's wording for a kind of lead."""
+    return texts.get(kind, "")
+
+
+@register.filter
+def identity_kind(kind: str) -> str:
+    """Name a kind of identity: "external:hubspot" is "hubspot"."""
+    return {"email": "E-mail", "phone": "Phone"}.get(kind, kind.removeprefix("external:"))
+
+
+@register.filter
+def yes_no(value: Any) -> Any:
+    """Return a custom field's value for people."""
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
+
+@register.filter
+def bar_kind(line: Any) -> str:
+    """Return how a ledger line's bar is drawn: as assumed, more or less."""
+    if not line.known:
+        return "assumed"
+    return "less" if (line.max or 0) < 0 or line.tenths < 0 else "more"
+
+
+@register.filter
+def signed_points(value: float) -> str:
+    """Return the most points of a line, with a true minus sign for a malus."""
+    return f"{value:g}".replace("-", "−")
+
+
+@register.filter
+def lowered(lines: Sequence[Any]) -> str:
+    """Return the labels of ledger lines in running text."""
+    return ", ".join(str(line.label).lower() for line in lines)
