@@ -42,7 +42,7 @@ def add_evidence(
     can_change_lead(by, lead).require()
     locked = lock([lead.pk])
     moment = dt.datetime.fromtimestamp(locked.as_of, dt.UTC)
-    expires_days = _expiry_days(dimension, live_config(locked.model_ids))
+    expires_days = expiry_days(dimension, live_config(locked.model_ids))
     observed = observed_at or moment
     if observed > moment + AHEAD:
         raise Invalid.field("observed_at", "in_future", "has not happened yet")
@@ -94,7 +94,7 @@ def add_evidence(
     return evidence
 
 
-def _expiry_days(dimension: str, config: LiveConfig) -> int:
+def expiry_days(dimension: str, config: LiveConfig) -> int:
     """Return the dimension's default life in days; raise Invalid for one that no framework has."""
     for live in config.everything:
         criterion = live.framework.criterion(dimension)
