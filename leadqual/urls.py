@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("desk.urls")),
+    path("", include("pipeline.urls")),
     path("api/", include("leadqual.api")),
     path("healthz", healthz, name="healthz"),
 ]

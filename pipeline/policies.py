@@ -1,0 +1,12 @@
+"""Who may read the manager's pages."""
+
+from accounts.models import User
+from accounts.roles import READS_PIPELINE
+from core.decisions import ALLOWED, Decision, refused
+
+
+def can_read_pipeline(actor: User) -> Decision:
+    """Managers read their team's pipeline, model owners and admins the whole of it."""
+    if actor.is_active and actor.role in READS_PIPELINE:
+        return ALLOWED
+    return refused("The pipeline is for managers, model owners and admins. Your queue is yours.")
