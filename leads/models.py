@@ -196,6 +196,10 @@ class Lead(models.Model):
         )
 
 
+# Each table below has an index or constraint that begins with the lead, so the foreign key needs
+# none of its own.
+
+
 class Identity(models.Model):
     """One normal form by which a lead is recognised (leads.identity).
 
@@ -203,7 +207,9 @@ class Identity(models.Model):
     `row:<source>`. All but phone belong to one lead only; families and offices share phones.
     """
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="identities")
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, db_index=False, related_name="identities"
+    )
     kind = models.CharField(max_length=120)
     normal = models.CharField(max_length=254)
 
@@ -249,12 +255,18 @@ class Activity(models.Model):
     ordered by (xid, id): ids alone skip rows of transactions that commit late.
     """
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="activities")
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, db_index=False, related_name="activities"
+    )
     kind = models.CharField(max_length=20, choices=Kind)
     at = models.DateTimeField(db_default=DatabaseNow())
     recorded_at = models.DateTimeField(db_default=DatabaseNow())
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,  # nobody asks what a person did, and five million rows would pay for it
+        related_name="+",
     )
     data = models.JSONField(default=dict)
     dedupe_key = models.CharField(max_length=120, null=True)
@@ -286,7 +298,9 @@ class Outcome(models.Model):
         LOST = "lost", "Lost"
         DISQUALIFIED = "disqualified", "Disqualified"
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="outcomes")
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, db_index=False, related_name="outcomes"
+    )
     round = models.PositiveSmallIntegerField()
     result = models.CharField(max_length=12, choices=Result)
     reason = models.CharField(max_length=200, blank=True)

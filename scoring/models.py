@@ -48,7 +48,7 @@ class Evidence(models.Model):
         API = "api", "API"
         RESEARCH = "research", "Research"
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="evidence")
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="evidence")
     dimension = models.SlugField(max_length=40)
     rating = models.PositiveSmallIntegerField(help_text="0 ruled out, 33 weak, 67 moderate, 100 strong")
     quote = models.TextField(blank=True)

@@ -23,7 +23,7 @@ from scoring.live import LiveConfig, live_config
 from scoring.models import ScoreChange, Snapshot
 from scoring.tiers import NAMES, State
 
-BATCH = 5_000  # leads per transaction, well below a second
+BATCH = 2_500  # leads per transaction, well below a second on a busy machine
 
 
 @transaction.atomic
@@ -82,38 +82,40 @@ def lock(lead_ids: Sequence[int], *, skip_locked: bool = False) -> Locked:
 
 
 def _read(ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:
-    """Read the facts, after bringing forward older answers where the newest has expired."""
+    """Read the facts, after giving older answers their turn where the newest has expired."""
     rows = fact_store.read(ids, config, as_of)
-    if len(rows.expired) and _bring_forward(rows.expired):
+    if len(rows.expired):
+        _retire_expired(rows.expired)
         rows = fact_store.read(ids, config, as_of)
     return rows
 
 
-def _bring_forward(lead_ids: Ints) -> int:
-    """Make the newest unexpired evidence the current one; return how many rows changed."""
+def _retire_expired(lead_ids: Ints) -> None:
+    """Take `current` from expired answers and give it to the newest unexpired one, if any."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH best AS (
-                SELECT DISTINCT ON (e.lead_id, e.dimension) e.id, e.lead_id, e.dimension
-                FROM scoring_evidence e
-                JOIN scoring_evidence c USING (lead_id, dimension)
-                WHERE e.lead_id = ANY(%s) AND c.current AND c.expires_at <= leadqual_now()
-                  AND (e.expires_at IS NULL OR e.expires_at > leadqual_now())
-                ORDER BY e.lead_id, e.dimension, e.observed_at DESC, e.recorded_at DESC, e.id DESC
-            ), retired AS (
-                UPDATE scoring_evidence c SET current = false FROM best
-                WHERE c.lead_id = best.lead_id AND c.dimension = best.dimension AND c.current
-                RETURNING c.id
-            )
-            SELECT best.id FROM best, (SELECT count(*) FROM retired) AS done
+            UPDATE scoring_evidence SET current = false
+            WHERE lead_id = ANY(%s) AND current AND expires_at <= leadqual_now()
+            RETURNING lead_id, dimension
             """,
             [lead_ids.tolist()],
         )
-        best = [row[0] for row in cursor.fetchall()]
-        if best:
-            cursor.execute("UPDATE scoring_evidence SET current = true WHERE id = ANY(%s)", [best])
-    return len(best)
+        retired = cursor.fetchall()
+        cursor.execute(
+            """
+            WITH best AS (
+                SELECT DISTINCT ON (e.lead_id, e.dimension) e.id
+                FROM scoring_evidence e
+                JOIN unnest(%s::bigint[], %s::text[]) AS r(lead_id, dimension)
+                    USING (lead_id, dimension)
+                WHERE e.expires_at IS NULL OR e.expires_at > leadqual_now()
+                ORDER BY e.lead_id, e.dimension, e.observed_at DESC, e.recorded_at DESC, e.id DESC
+            )
+            UPDATE scoring_evidence e SET current = true FROM best WHERE e.id = best.id
+            """,
+            [[lead for lead, _ in retired], [dimension for _, dimension in retired]],
+        )
 
 
 def _close(rows: Rows) -> None:
