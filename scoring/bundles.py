@@ -1,19 +1,25 @@
-"""The lists `frameworks`, `icps` and `models` of bundles."""
+"""The lists `rates`, `frameworks`, `icps` and `models` of bundles."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from accounts.models import User
+from django.db import connection
+
+from accounts.models import User, Workspace
 from accounts.policies import can_change_configuration
 from core.bundles import Change, Items, Section, register_section
 from core.conditions import FieldType
 from core.errors import FieldProblem, Invalid
+from core.sweeps import nudge_on_commit
 from core.versioning import live_versions, make_live, version_with
 from core.versions import Version
 from scoring.definitions import Framework, Icp, parse_framework, parse_icp, parse_model
 from scoring.fields import all_fields, field_types
 from scoring.models import FrameworkVersion, IcpVersion, ModelVersion
 from scoring.publishing import follow, publish_models
+
+LEAST_RATE, MOST_RATE = 1e-6, 1e6
 
 T = TypeVar("T")
 
@@ -204,4 +210,65 @@ class _Check:
         self.found.append(FieldProblem(path, code, message))
 
 
+class RateSection(Section):
+    """What other currencies are worth in the workspace's. They have no versions."""
+
+    fields = {"rates": ("key", "rate")}
+
+    def check(self, items: Items) -> Iterable[FieldProblem]:
+        """Yield keys that are no currency code and rates that are no positive number."""
+        for index, item in enumerate(items["rates"]):
+            rate = item["rate"]
+            if not re.fullmatch("[a-z]{3}", item["key"]):
+                yield FieldProblem(
+                    f"rates[{index}].key",
+                    "not_a_choice",
+                    "must be an ISO 4217 code in small letters",
+                )
+            if type(rate) not in (int, float) or not LEAST_RATE <= rate <= MOST_RATE:
+                yield FieldProblem(
+                    f"rates[{index}].rate",
+                    "wrong_type",
+                    f"must be a number from {LEAST_RATE:g} to {MOST_RATE:g}",
+                )
+
+    def load(self, items: Items, *, by: User | None, publish: bool) -> Iterator[Change]:
+        """Write the rates at once, and mark the open leads that are valued by one that changed."""
+        if by is not None:
+            can_change_configuration(by).require()
+        workspace = Workspace.current()
+        given = {item["key"].upper(): item["rate"] for item in items["rates"]}
+        changed = {code for code, rate in given.items() if workspace.rates.get(code) != rate}
+        if changed:
+            workspace.rates |= given
+            workspace.save(update_fields=["rates"])
+            _mark_valued_in(sorted(changed))
+        for code in given:
+            yield Change("rates", code.lower(), "changed" if code in changed else "unchanged")
+
+    def export(self) -> Items:
+        """Return the rates by code."""
+        rates = sorted(Workspace.current().rates.items())
+        return {"rates": [{"key": code.lower(), "rate": rate} for code, rate in rates]}
+
+
+def _mark_valued_in(currencies: list[str]) -> None:
+    """Mark open leads with a value in these currencies stale, in the order of every locker."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE scoring_standing s SET stale_at = coalesce(s.stale_at, leadqual_now())
+            FROM (
+                SELECT o.lead_id FROM scoring_standing o JOIN leads_lead l ON l.id = o.lead_id
+                WHERE o.is_open AND l.value_minor IS NOT NULL AND l.currency = ANY(%s)
+                ORDER BY o.lead_id FOR NO KEY UPDATE OF o
+            ) locked
+            WHERE s.lead_id = locked.lead_id
+            """,
+            [currencies],
+        )
+    nudge_on_commit("scoring.rescore_stale")
+
+
+register_section(RateSection())
 register_section(ScoringSection())

@@ -5,13 +5,17 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from core.bundles import export_bundle, load_bundle
 from core.errors import Forbidden, Invalid
 from core.models import Job
 from core.versions import Version
-from scoring.models import FrameworkVersion, IcpVersion, ModelVersion
+from leads.models import Lead
+from scoring.models import FrameworkVersion, IcpVersion, ModelVersion, Standing
 from scoring.publishing import publish_model
+from scoring.rescoring import rescore
+from scoring.tasks import rescore_stale
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 LIVE, DRAFT, RETIRED = Version.State.LIVE, Version.State.DRAFT, Version.State.RETIRED
@@ -308,3 +312,38 @@ def test_who_loaded_and_published_is_kept(document: dict[str, Any], model_owner:
     assert (version.created_by, version.published_by) == (model_owner, model_owner)
     assert version.published_at is not None
     assert Job.objects.latest("pk").created_by == model_owner
+
+
+# --- rates --------------------------------------------------------------------------------------
+def _rates(**rates: Any) -> dict[str, Any]:
+    items = [{"key": key, "rate": rate} for key, rate in rates.items()]
+    return {"format": "leadqual.bundle/1", "name": "Rates", "rates": items}
+
+
+def test_a_new_rate_counts_at_once_for_the_leads_that_it_values(lead: Lead) -> None:
+    other = factories.make_lead(value_minor=100_000, currency="CHF")
+    Lead.objects.filter(pk=lead.pk).update(value_minor=100_000, currency="USD")
+    rescore([lead.pk])
+    before = Standing.objects.get(pk=lead.pk).expected_minor
+    rate = Workspace.current().rates["USD"]
+    report = load_bundle(_rates(usd=rate * 2, gbp=1.5), by=None, publish=False)
+    assert {(c.key, c.action) for c in report.changes} == {("usd", "changed"), ("gbp", "changed")}
+    assert Workspace.current().rates["CHF"], "rates that are left out stay"
+    stale = Standing.objects.filter(stale_at__isnull=False)
+    assert [standing.lead_id for standing in stale] == [lead.pk]
+    assert rescore_stale() == 1
+    assert Standing.objects.get(pk=lead.pk).expected_minor == pytest.approx(2 * before, abs=1)
+    assert Standing.objects.get(pk=other.pk).stale_at is None
+    again = load_bundle(_rates(usd=rate * 2), by=None, publish=False)
+    assert not again.changed
+    assert not stale.all().exists()
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), 10**400, "1", None, True])
+def test_a_wrong_rate_is_refused_with_its_field(config: None, rate: Any) -> None:
+    assert _problems(_rates(usd=rate))["rates[0].rate"] == "wrong_type"
+
+
+@pytest.mark.parametrize("key", ["us", "usdollar", "u-d", "840"])
+def test_a_rate_needs_a_currency_code(config: None, key: str) -> None:
+    assert _problems(_rates(**{key: 1})) == {"rates[0].key": "not_a_choice"}
