@@ -1,0 +1,80 @@
+"""Takes the made-up world out again and keeps everything real."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from django.db import connection, models, transaction
+from django.db.models import Exists, OuterRef
+
+from accounts.models import Team, User
+from core import jobs
+from core.errors import Conflict
+from core.models import Job
+from leads.models import Company, Lead, Source
+from scoring.models import Standing
+from world.tasks import JOB
+from world.log_ins import forget_log_ins
+
+BATCH = 5_000  # leads a transaction
+_MARKED: tuple[type[models.Model], ...] = (Lead, Company, User, Team, Source)
+
+
+def remove_demo() -> dict[str, int]:
+    """Delete all demo rows; return how many of each kind. Raises Conflict when there are none.
+
+    Real leads stay: one that a demo person owns becomes `unowned`. A company, source or team that
+    real rows still point at stays, too, and is real from then on (`kept`). Done in batches, each
+    of them whole: a removal that was killed is begun again.
+    """
+    if not any(model._default_manager.filter(is_demo=True).exists() for model in _MARKED):
+        raise Conflict("There is no demo here: nothing to remove.")
+    for job in Job.objects.filter(kind=JOB).exclude(state__in=Job.ENDED):
+        jobs.cancel_job(job)
+    removed: Counter[str] = Counter()
+    while batch := _remove_leads():
+        removed.update(batch)
+    with transaction.atomic():
+        removed["unowned"] = Lead.objects.filter(owner__is_demo=True).update(owner=None)
+        removed.update(_named(User.objects.filter(is_demo=True).delete()))
+        for model in (Company, Source, Team):
+            removed["kept"] += _keep_used(model)
+            removed.update(_named(model._default_manager.filter(is_demo=True).delete()))
+    forget_log_ins()
+    return {name: count for name, count in sorted(removed.items()) if count}
+
+
+@transaction.atomic
+def _remove_leads() -> dict[str, int]:
+    """Delete a batch of demo leads with all that belongs to them."""
+    ids = list(
+        Lead.objects.filter(is_demo=True).order_by("pk").values_list("pk", flat=True)[:BATCH]
+    )
+    with connection.cursor() as cursor:
+        # The standing is the lead's lock: whoever rescores or plans these leads ends first.
+        cursor.execute(
+            "SELECT 1 FROM scoring_standing WHERE lead_id = ANY(%s) ORDER BY lead_id FOR UPDATE",
+            [ids],
+        )
+    return _named(Lead.objects.filter(pk__in=ids).delete())
+
+
+def _named(deleted: tuple[int, dict[str, int]]) -> dict[str, int]:
+    """Return Django's counts by the plain names of models."""
+    return {label.partition(".")[2].lower(): count for label, count in deleted[1].items()}
+
+
+def _keep_used(model: type[models.Model]) -> int:
+    """Make those demo rows real that something still points at; return how many."""
+    kept = 0
+    for pointing, field in _references(model):
+        used = Exists(pointing._default_manager.filter(**{field: OuterRef("pk")}))
+        kept += model._default_manager.filter(used, is_demo=True).update(is_demo=False)
+    return kept
+
+
+def _references(model: type[models.Model]) -> Iterator[tuple[type[models.Model], str]]:
+    """Yield the models and fields that point at `model`, those without a reverse name, too."""
+    for relation in model._meta.get_fields(include_hidden=True):
+        # A standing repeats its lead's team.
+        if isinstance(relation, models.ForeignObjectRel) and relation.related_model is not Standing:
+            yield relation.related_model, relation.field.name
