@@ -1,11 +1,13 @@
 """Writes of versioned configuration that all its kinds share: make a draft, make it live."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import Max
+from psycopg2.errors import LockNotAvailable
 
 from core.clock import DatabaseNow
 from core.errors import Conflict
@@ -17,9 +19,23 @@ _LOCK = 4_202_001  # an advisory lock's number: any that nothing else takes
 
 
 def lock_configuration() -> None:
-    """Let one transaction at a time change configuration; held until the transaction ends."""
-    with connection.cursor() as cursor:
+    """Let one transaction at a time change configuration; held until the transaction ends.
+
+    Raises Conflict when another one takes longer than `lock_timeout`.
+    """
+    with connection.cursor() as cursor, conflict_when_locked("The configuration is being changed"):
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+@contextmanager
+def conflict_when_locked(what: str) -> Iterator[None]:
+    """Turn a lock that could not be had in time into a Conflict that says `what` is going on."""
+    try:
+        yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise Conflict(f"{what}. Nothing was done; please try again.") from None
+        raise
 
 
 def live_versions(model: type[V]) -> dict[str, V]:

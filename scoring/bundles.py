@@ -113,20 +113,14 @@ class _Check:
     """Parses a bundle's definitions and keeps what it finds wrong, under paths in the bundle.
 
     ICPs and frameworks start with the live ones, which those of the bundle replace. One that
-    cannot be parsed is None: the models that name it are checked once it is repaired.
+    cannot be parsed is None, and the models that name it are checked once it is repaired.
     """
 
     def __init__(self) -> None:
         self.found: list[FieldProblem] = []
         self.types = field_types(all_fields())
-        self.icps: dict[str, Icp | None] = {
-            key: parse_icp(version.definition, self.types)
-            for key, version in live_versions(IcpVersion).items()
-        }
-        self.frameworks: dict[str, Framework | None] = {
-            key: parse_framework(version.definition, self.types)
-            for key, version in live_versions(FrameworkVersion).items()
-        }
+        self.icps: dict[str, Icp | None] = self._live(IcpVersion, parse_icp)
+        self.frameworks: dict[str, Framework | None] = self._live(FrameworkVersion, parse_framework)
 
     def frameworks_of(self, items: Items) -> None:
         """Check the frameworks."""
@@ -184,6 +178,18 @@ class _Check:
                 )
                 for p in self.found[before:]
             ]
+
+    def _live(
+        self, model: type[Version], parse: Callable[[Any, Mapping[str, FieldType]], T]
+    ) -> dict[str, T | None]:
+        """Return the live versions, parsed; a field that one reads may be gone since."""
+        parsed: dict[str, T | None] = {}
+        for key, version in live_versions(model).items():
+            try:
+                parsed[key] = parse(version.definition, self.types)
+            except Invalid:
+                parsed[key] = None
+        return parsed
 
     def _model(self, definition: Any, icp_key: Any, framework_key: Any, path: str) -> None:
         icp = self.icps.get(icp_key) if isinstance(icp_key, str) else None

@@ -2,6 +2,7 @@
 
 from django.db import connection
 
+from core.versioning import conflict_when_locked
 from scoring.models import Engagement, EngagementSignal
 from scoring.triggers import engagement_rows
 
@@ -23,14 +24,14 @@ def keep_counters(wanted: set[Pair]) -> None:
     New counters are built from all activities while writers go on. Writers are held only after
     that, while the leads that they touched meanwhile are counted again and until the commit, from
     which the trigger counts. What no model reads any more is forgotten, so that it is never
-    found half-counted when it comes back.
+    found half-counted when it comes back. Raises Conflict when writers do not end in time.
     """
     present = set(EngagementSignal.objects.values_list("kind", "half_life_days"))
     new, dropped = sorted(wanted - present), sorted(present - wanted)
     if not new and not dropped:
         return
     snapshot = _count_all(new) if new else ""
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, conflict_when_locked("Many activities are being written"):
         # Waits for transactions that have written an activity; later ones wait for our commit.
         cursor.execute("LOCK TABLE leads_activity IN SHARE MODE")
     if new:

@@ -10,7 +10,7 @@ from core.bundles import export_bundle, load_bundle
 from core.errors import Forbidden, Invalid
 from core.models import Job
 from core.versions import Version
-from leads.models import Lead
+from leads.models import CustomField, Lead
 from scoring.models import FrameworkVersion, IcpVersion, ModelVersion, Standing
 from scoring.publishing import publish_model
 from scoring.rescoring import rescore
@@ -291,6 +291,22 @@ def test_a_draft_pins_the_drafts_that_came_with_it(document: dict[str, Any]) -> 
     publish_model(draft, by=None)
     assert (draft.state, draft.icp.state) == (LIVE, LIVE)
     assert IcpVersion.objects.get(key="b2b", state=LIVE).pk == draft.icp_id
+
+
+def test_a_bundle_repairs_a_live_icp_whose_field_is_gone(document: dict[str, Any]) -> None:
+    field = CustomField.objects.create(key="floors", label="Floors", type="number")
+    icps = _only(document, icps=["b2b"])
+    whole = copy.deepcopy(icps)
+    band = icps["icps"][0]["definition"]["attributes"][0]["bands"][0]
+    band["rule"] = _leaf("custom.floors", "gt", 3)
+    load_bundle(icps, by=None, publish=True)
+    field.delete()
+    assert _problems(icps) == {
+        "icps[0].definition.attributes[0].bands[0].rule.field": "unknown_field"
+    }
+    load_bundle(whole, by=None, publish=True)
+    live = IcpVersion.objects.get(key="b2b", state=LIVE)
+    assert live.definition == whole["icps"][0]["definition"]
 
 
 def test_who_may_not_change_configuration_loads_nothing(

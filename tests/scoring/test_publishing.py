@@ -371,3 +371,36 @@ def test_activities_that_commit_while_counters_are_built_are_counted(
     values = {counter.lead_id: round(counter.value, 3) for counter in counters}
     assert values == {lead.pk: 2.0, fresh.pk: 1.0}
     assert list(engagement_equals_recount()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ("SELECT pg_advisory_xact_lock(4202001)", "configuration is being changed"),
+        ("LOCK TABLE leads_activity IN ROW EXCLUSIVE MODE", "activities are being written"),
+    ],
+    ids=["publisher", "writer"],
+)
+def test_who_cannot_have_the_lock_in_time_is_told_so(
+    config: None, in_background: Any, held: str, words: str
+) -> None:
+    live = live_model()
+    draft = draft_of(live, definition=with_half_life(live, Kind.PAGE_VIEWED, 7))
+    refusals: list[str] = []
+
+    def publish() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        try:
+            publish_model(draft, by=None)
+        except Conflict as error:
+            refusals.append(error.message)
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(held)
+        in_background(publish).join(20)
+    assert len(refusals) == 1
+    assert words in refusals[0]
+    draft.refresh_from_db()
+    assert (draft.state, live_model()) == (DRAFT, live)
