@@ -5,3 +5,7 @@ from django.apps import AppConfig
 
 class FollowupsConfig(AppConfig):
     name = "followups"
+
+    def ready(self) -> None:
+        """Register sweeps, invariants and the bundle section."""
+        from followups import bundles, invariants, tasks  # noqa: F401  (registration by import)

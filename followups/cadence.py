@@ -11,9 +11,9 @@ from a wall clock, so a day of 23 or 25 hours is as long as it is.
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -30,11 +30,11 @@ DEFAULT_WEEKEND = frozenset({5, 6})  # Saturday and Sunday, as date.weekday()
 Span = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Calendar:
+class Calendar(NamedTuple):
     """Hours of the working days of a place: an IANA zone, and the country whose holidays hold.
 
-    A day that closes at or before the hour at which it opens closes on the next day.
+    A day that closes at or before the hour at which it opens closes on the next day. A tuple, since
+    it is looked up in caches for every lead.
     """
 
     zone: str
@@ -48,11 +48,13 @@ def contact_window(zone: str, country: str) -> Calendar:
     return Calendar(zone, country, CONTACT_FROM, CONTACT_TO)
 
 
-@dataclass(frozen=True)
-class Due:
-    """When a step is due. `outside_team_hours` says that the lead's window never meets them."""
+class Due(NamedTuple):
+    """When a step is due, and on which date of the team's. `outside_team_hours` says that the
+    lead's window never meets them.
+    """
 
     at: dt.datetime
+    date: dt.date
     outside_team_hours: bool = False
 
 
@@ -80,26 +82,24 @@ def sla_due(start: dt.datetime, minutes: int, team: Calendar) -> dt.datetime:
     return _moment(_add(start.timestamp(), minutes * 60, team))
 
 
-def open_days(start: dt.datetime, calendar: Calendar) -> Iterator[dt.datetime]:
-    """Yield the first open moment from `start`, then the opening of every working day after."""
+def open_days(start: dt.datetime, calendar: Calendar) -> Iterator[tuple[dt.date, dt.datetime]]:
+    """Yield the date and first moment of what is left of this working day, then of each after."""
     for opening, _ in _spans(calendar, start.timestamp()):
-        yield _moment(max(opening, start.timestamp()))
-
-
-def local_date(moment: dt.datetime, calendar: Calendar) -> dt.date:
-    """Return the date on the wall of the calendar's place."""
-    return moment.astimezone(ZoneInfo(calendar.zone)).date()
+        moment = max(opening, start.timestamp())
+        yield _local_date(moment, calendar.zone), _moment(moment)
 
 
 def _place(earliest: float, kind: str, team: Calendar, window: Calendar) -> Due:
+    common = True
     if kind == StepKind.TASK:
-        return Due(_moment(_first_open(team, earliest)))
-    if kind == StepKind.EMAIL:
-        return Due(_moment(_first_open(window, earliest)))
-    common = _first_common(team, window, earliest)
-    if common is not None:
-        return Due(_moment(common))
-    return Due(_moment(_first_open(window, earliest)), outside_team_hours=True)
+        at = _first_open(team, earliest)
+    elif kind == StepKind.EMAIL:
+        at = _first_open(window, earliest)
+    else:
+        meeting = _first_common(team, window, earliest)
+        common = meeting is not None
+        at = meeting if meeting is not None else _first_open(window, earliest)
+    return Due(_moment(at), _local_date(at, team.zone), outside_team_hours=not common)
 
 
 @lru_cache(maxsize=4_096)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from followups.cadence import Calendar, Due, local_date, open_days
+from followups.cadence import Calendar, Due, open_days
 from scoring.tiers import CODES, Tier
 
 Holder = tuple[int | None, int | None]  # (owner, None), or (None, team) for unowned leads
@@ -20,15 +20,13 @@ class OpenDays:
     """The working days of a calendar from a moment on, as far as anybody has asked."""
 
     def __init__(self, start: dt.datetime, calendar: Calendar) -> None:
-        self._coming: Iterator[dt.datetime] = open_days(start, calendar)
+        self._coming: Iterator[tuple[dt.date, dt.datetime]] = open_days(start, calendar)
         self._known: list[tuple[dt.date, dt.datetime]] = []
-        self.calendar = calendar
 
     def __getitem__(self, index: int) -> tuple[dt.date, dt.datetime]:
         """Return the date of the working day number `index` and its first open moment."""
         while len(self._known) <= index:
-            moment = next(self._coming)
-            self._known.append((local_date(moment, self.calendar), moment))
+            self._known.append(next(self._coming))
         return self._known[index]
 
 
@@ -62,9 +60,9 @@ class Loads:
         for index in count(first):
             date, opening = days[index]
             due = due_from(opening)
-            on = local_date(due.at, days.calendar)
-            if sum(self.steps[holder, on][code:]) < per_day:
-                self.add(holder, on, tier)
+            load = self.steps[holder, due.date]
+            if sum(load[code:]) < per_day:
+                load[code] += 1
                 return due
             if index == first and sum(self.steps[holder, date][code:]) >= per_day:
                 first = self._full_before[holder, tier] = index + 1

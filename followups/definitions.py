@@ -7,8 +7,8 @@ every wrong field (docs/domain/followups.md).
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from django.db import models
 
@@ -47,8 +47,7 @@ class Exit(models.TextChoices):
     OPT_OUT = "opt_out", "Opt-out"
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(NamedTuple):
     """Time between a step and the one before it: business hours, or whole business days."""
 
     hours: float = 0.0
@@ -64,7 +63,7 @@ class Step:
     body: str
     wait: Wait
 
-    @property
+    @cached_property
     def names_concerns(self) -> bool:
         """True when its texts name the concerns that the lead raised."""
         return mentions(self.title, "concerns") or mentions(self.body, "concerns")
@@ -187,25 +186,10 @@ def _text(
 
 
 # --- texts --------------------------------------------------------------------------------------
-PLACEHOLDERS = ("first_name", "company", "owner_name", "concerns")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-# What stands where nothing is known: an e-mail speaks to the lead, a call or task about it.
-_TO_LEAD = {
-    "first_name": "there",
-    "company": "your company",
-    "owner_name": "our team",
-    "concerns": "your questions",
-}
-_ABOUT_LEAD = {
-    "first_name": "the lead",
-    "company": "their company",
-    "owner_name": "our team",
-    "concerns": "none noted yet",
-}
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """What the placeholders of a text stand for; '' where nothing is known."""
 
     first_name: str = ""
@@ -214,26 +198,34 @@ class Words:
     concerns: str = ""
 
 
+PLACEHOLDERS = Words._fields
+# What stands where nothing is known: an e-mail speaks to the lead, a call or task about it.
+_TO_LEAD = Words("there", "your company", "our team", "your questions")
+_ABOUT_LEAD = Words("the lead", "their company", "our team", "none noted yet")
+
+
 def fill_in(text: str, words: Words, kind: str) -> str:
     """Return `text` with its placeholders replaced, in one pass: what a lead typed into its name
     is never read as a placeholder.
     """
-    parts = _parts(text)
-    if len(parts) == 1:
+    literals, places = _split(text)
+    if not places:
         return text
     instead = _TO_LEAD if kind == StepKind.EMAIL else _ABOUT_LEAD
-    return "".join(
-        part if index % 2 == 0 else getattr(words, part) or instead[part]
-        for index, part in enumerate(parts)
-    )
+    filled = list(literals)
+    filled[1::2] = [words[place] or instead[place] for place in places]
+    return "".join(filled)
 
 
 @lru_cache(maxsize=1024)
-def _parts(text: str) -> tuple[str, ...]:
-    """Split a checked text into literal, placeholder, literal, …"""
-    return tuple(_PLACEHOLDER.split(text))
+def _split(text: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Split a checked text into literal, placeholder, literal, …; return them, and what stands at
+    the odd places as indexes of `Words`.
+    """
+    parts = tuple(_PLACEHOLDER.split(text))
+    return parts, tuple(PLACEHOLDERS.index(name) for name in parts[1::2])
 
 
 def mentions(text: str, placeholder: str) -> bool:
     """True when a text uses this placeholder."""
-    return placeholder in _parts(text)[1::2]
+    return placeholder in _split(text)[0][1::2]

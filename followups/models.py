@@ -1,10 +1,14 @@
 """Play versions, runs and follow-ups (docs/domain/followups.md)."""
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.db import models
 
 from core.clock import DatabaseNow
 from core.versions import Version
+from followups.definitions import StepKind
+from followups.querysets import FollowupQuerySet
 from leads.models import Lead
 
 
@@ -19,11 +23,13 @@ class Run(models.Model):
     """One lead on one play version; a lead has at most one that has not ended."""
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="runs")
-    play_version = models.ForeignKey(PlayVersion, on_delete=models.PROTECT, related_name="runs")
+    play_version = models.ForeignKey(
+        PlayVersion, on_delete=models.PROTECT, db_index=False, related_name="runs"
+    )
     started_at = models.DateTimeField(db_default=DatabaseNow())
-    started_by = models.CharField(max_length=20, help_text="tier, stage, import, backfill")
+    started_by = models.CharField(max_length=20, help_text="followups.runs.StartedBy")
     ended_at = models.DateTimeField(null=True)
-    end_reason = models.CharField(max_length=40, blank=True)
+    end_reason = models.CharField(max_length=40, blank=True, help_text="followups.runs.EndReason")
 
     class Meta:
         constraints = [
@@ -45,10 +51,7 @@ class Followup(models.Model):
     why a scheduled one cannot be delivered. Only a run's next step is a row.
     """
 
-    class Kind(models.TextChoices):
-        CALL = "call", "Call"
-        TASK = "task", "Task"
-        EMAIL = "email", "E-mail"
+    Kind = StepKind
 
     class State(models.TextChoices):
         SCHEDULED = "scheduled", "Scheduled"
@@ -87,10 +90,16 @@ class Followup(models.Model):
     created_at = models.DateTimeField(db_default=DatabaseNow())
     ended_at = models.DateTimeField(null=True)
     ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
     )
     claimed_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+
+    objects: ClassVar = FollowupQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -130,6 +139,12 @@ class Followup(models.Model):
                 name="followup_due",
             ),
             models.Index(fields=["lead", "-due_at"], name="followup_lead"),
+            # Done today: what a person has finished, newest first.
+            models.Index(
+                fields=["ended_by", "-ended_at", "-id"],
+                condition=models.Q(ended_by__isnull=False),
+                name="followup_done",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ mark `unplanned_at`, and the sweep plans the lead again (docs/domain/followups.m
 import datetime as dt
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.db import connection, transaction
 
@@ -16,6 +16,7 @@ from core.clock import now
 from core.sweeps import nudge_on_commit
 from followups import situations
 from followups.cadence import Due, sla_due, step_due
+from followups.claiming import HELD
 from followups.definitions import MOST_TITLE, PublishedPlay, Step, StepKind, fill_in
 from followups.live import live_plays, play_version
 from followups.places import Places
@@ -29,8 +30,7 @@ from scoring.tiers import CODES
 
 SWEEP = "followups.plan"
 BATCH = 2_000  # leads per transaction, a fraction of a second
-LIST = 10_000  # leads that are put in order at once
-HELD = "delivery not set up"  # why an e-mail waits
+LIST = 20_000  # leads that are put in order at once
 OUTSIDE_HOURS = "\n\n(Timed for the lead's day, which never meets your team's hours.)"
 
 
@@ -51,7 +51,7 @@ def plan(lead_ids: Sequence[int]) -> int:
 
 
 def plan_pending() -> int:
-    """Plan the next marked leads, hot ones and high ranks first, a batch per transaction.
+    """Plan the next marked leads, the hot ones first, a batch per transaction.
 
     Returns how many were planned. Leads that another transaction holds are left for later.
     """
@@ -66,13 +66,16 @@ def plan_pending() -> int:
 
 
 def _pending() -> list[int]:
-    """Return ids of marked leads. Those without a tier have something to end: after the hot."""
+    """Return ids of marked leads. Those without a tier have something to end: after the hot.
+
+    Otherwise in the order of ids, so that a batch reads and writes one stretch of each table.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT lead_id FROM scoring_standing WHERE unplanned_at IS NOT NULL
-            ORDER BY CASE WHEN is_open AND tier = 'hot' THEN 0 WHEN NOT is_open OR tier = '' THEN 1
-                          WHEN tier = 'warm' THEN 2 ELSE 3 END, rank DESC, lead_id
+            ORDER BY CASE WHEN tier = 'hot' AND is_open THEN 0 WHEN tier = '' OR NOT is_open THEN 1
+                          WHEN tier = 'warm' THEN 2 ELSE 3 END, lead_id
             LIMIT %s
             """,
             [LIST],
@@ -222,7 +225,7 @@ class _Batch:
         for new, step, lead in self._new:
             words = lead.words
             if lead.id in concerns:
-                words = replace(words, concerns=concerns[lead.id])
+                words = words._replace(concerns=concerns[lead.id])
             new.title = fill_in(step.title, words, step.kind)[:MOST_TITLE]
             new.body += fill_in(step.body, words, step.kind)
             if new.outside_team_hours:

@@ -6,7 +6,7 @@ records them (followups.triggers); what follows is decided here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import models
 
@@ -54,8 +54,7 @@ NEW_MODEL = "model"
 _SPOKEN_WITH = frozenset({StageKey.SQL, StageKey.OPPORTUNITY})
 
 
-@dataclass(frozen=True, slots=True)
-class LastRun:
+class LastRun(NamedTuple):
     """A lead's open run, or else its last one. `target` is the tier and phase of its play."""
 
     id: int
@@ -66,8 +65,7 @@ class LastRun:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """What happened last on a lead's timeline; seconds since the epoch, None for never.
 
     `imported` and `touched` (by anything else that states facts) are times of recording;
@@ -87,8 +85,7 @@ class News:
     exited: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What decides about the run of one lead."""
 
     is_open: bool
@@ -100,8 +97,7 @@ class Situation:
     news: News
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What to do: end the open run (`end` says why, '' leaves it) and start `play`, or say why
     there is none.
     """
@@ -152,6 +148,11 @@ def decide(lead: Situation, plays: Mapping[tuple[str, str], PublishedPlay]) -> D
     return _start(lead, target, plays)
 
 
+def no_play(target: tuple[str, str]) -> str:
+    """Return what stands instead of a next step where no play is live for the tier and phase."""
+    return f"No play for {target[0]}, {Phase(target[1]).label}"
+
+
 def choose_next(reason: str) -> str:
     """Return what stands instead of a next step once a play is over."""
     return f"{EndReason(reason).label} — choose a next step"
@@ -165,7 +166,7 @@ def _start(
 ) -> Decision:
     live = plays.get(target)
     if live is None:
-        return Decision(end=end, reason=f"No play for {target[0]}, {Phase(target[1]).label}")
+        return Decision(end=end, reason=no_play(target))
     if Exit.OPT_OUT in live.play.exits and _opted_out(lead.news):
         return Decision(end=end, reason="Opted out — contact only on their own request")
     return Decision(end=end, play=live)

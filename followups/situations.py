@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from django.db import connection
@@ -33,8 +32,7 @@ _DERIVED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OpenStep:
+class OpenStep(NamedTuple):
     """A scheduled follow-up; `due` in seconds since the epoch."""
 
     id: int
@@ -44,8 +42,7 @@ class OpenStep:
     assignee_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class LeadNow:
+class LeadNow(NamedTuple):
     """One lead as planning sees it. `contacted_at` is what the lead row lacks, None if nothing."""
 
     id: int

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
@@ -67,42 +68,34 @@ class Spread:
             return int(cursor.fetchone()[0])
 
     def _read(self, missing: dict[Holder, Calendar]) -> None:
-        """Count the first steps that stand from yesterday on, by local date and play version."""
-        owners = [(h[0], c.zone) for h, c in missing.items() if h[0] is not None]
-        teams = [(h[1], c.zone) for h, c in missing.items() if h[0] is None]
+        """Count the first steps that stand from yesterday on, by moment and play version."""
+        zones = {holder: ZoneInfo(team.zone) for holder, team in missing.items()}
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT h.owner_id, NULL, (f.due_at AT TIME ZONE h.zone)::date, r.play_version_id,
-                       count(*)
-                FROM unnest(%s::bigint[], %s::text[]) AS h(owner_id, zone)
-                JOIN followups_followup f ON f.assignee_id = h.owner_id
-                JOIN followups_run r ON r.id = f.run_id
-                WHERE f.state = 'scheduled' AND f.step = 0
+                SELECT f.assignee_id, NULL::bigint, f.due_at, r.play_version_id, count(*)
+                FROM followups_followup f JOIN followups_run r ON r.id = f.run_id
+                WHERE f.assignee_id = ANY(%s) AND f.state = 'scheduled' AND f.step = 0
                   AND f.due_at > leadqual_now() - interval '1 day'
                 GROUP BY 1, 2, 3, 4
                 UNION ALL
-                SELECT NULL, h.team_id, (f.due_at AT TIME ZONE h.zone)::date, r.play_version_id,
-                       count(*)
-                FROM unnest(%s::bigint[], %s::text[]) AS h(team_id, zone)
-                JOIN scoring_standing s
-                    ON s.owner_id IS NULL AND s.team_id IS NOT DISTINCT FROM h.team_id
-                JOIN followups_followup f ON f.lead_id = s.lead_id AND f.assignee_id IS NULL
-                JOIN followups_run r ON r.id = f.run_id
-                WHERE f.state = 'scheduled' AND f.step = 0
-                  AND f.due_at > leadqual_now() - interval '1 day'
+                SELECT NULL::bigint, s.team_id, f.due_at, r.play_version_id, count(*)
+                FROM followups_followup f JOIN followups_run r ON r.id = f.run_id
+                JOIN scoring_standing s ON s.lead_id = f.lead_id
+                WHERE f.assignee_id IS NULL AND f.state = 'scheduled' AND f.step = 0
+                  AND f.due_at > leadqual_now() - interval '1 day' AND %s
                 GROUP BY 1, 2, 3, 4
                 """,
                 [
-                    [owner for owner, _ in owners],
-                    [zone for _, zone in owners],
-                    [team for team, _ in teams],
-                    [zone for _, zone in teams],
+                    [owner for owner, _ in missing if owner is not None],
+                    any(owner is None for owner, _ in missing),
                 ],
             )
-            for owner_id, team_id, date, version_id, number in cursor.fetchall():
-                tier = play_version(version_id).play.tier
-                self._loads.add((owner_id, team_id), date, tier, number)
+            for owner_id, team_id, due_at, version_id, number in cursor.fetchall():
+                holder = (owner_id, team_id)
+                if holder in zones:
+                    date = due_at.astimezone(zones[holder]).date()
+                    self._loads.add(holder, date, play_version(version_id).play.tier, number)
 
 
 def holder_of(lead: LeadNow) -> Holder:

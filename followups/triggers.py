@@ -29,7 +29,7 @@ def _kinds(kinds: list[Kind]) -> str:
     return ", ".join(f"'{kind}'" for kind in kinds)
 
 
-_REASONS = ", ".join(f"('{kind}', '{reason}')" for kind, reason in _EXITS.items())
+REASONS = ", ".join(f"('{kind}', '{reason}')" for kind, reason in _EXITS.items())
 
 
 class ActivityPlans(Activity):
@@ -57,7 +57,7 @@ class ActivityPlans(Activity):
                 WITH exits AS (
                     SELECT DISTINCT ON (n.lead_id) o.id, e.reason
                     FROM new_rows n
-                    JOIN (VALUES {_REASONS}) AS e(kind, reason) ON e.kind = n.kind
+                    JOIN (VALUES {REASONS}) AS e(kind, reason) ON e.kind = n.kind
                     JOIN followups_run o ON o.lead_id = n.lead_id AND o.ended_at IS NULL
                     JOIN followups_playversion p ON p.id = o.play_version_id
                     WHERE n.at > o.started_at - {_SPAN}

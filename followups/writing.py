@@ -156,18 +156,18 @@ def _schedule(steps: list[NewStep]) -> None:
             FROM n LEFT JOIN started ON n.run_id IS NULL AND started.lead_id = n.lead_id
             """,
             [
-                _numbers(step.lead_id for step in steps),
-                _numbers(step.run_id for step in steps),
-                _numbers(step.play_id for step in steps),
-                _numbers(step.started_at for step in steps),
-                _texts(step.started_by for step in steps),
-                _numbers(step.number for step in steps),
-                _texts(step.kind for step in steps),
-                _numbers(step.assignee_id for step in steps),
-                _numbers(step.due for step in steps),
-                _texts(step.held for step in steps),
-                _texts(step.title for step in steps),
-                _texts(step.body for step in steps),
+                _numbers([step.lead_id for step in steps]),
+                _numbers([step.run_id for step in steps]),
+                _numbers([step.play_id for step in steps]),
+                _numbers([step.started_at for step in steps]),
+                _texts([step.started_by for step in steps]),
+                _numbers([step.number for step in steps]),
+                _texts([step.kind for step in steps]),
+                _numbers([step.assignee_id for step in steps]),
+                _numbers([step.due for step in steps]),
+                _texts([step.held for step in steps]),
+                _texts([step.title for step in steps]),
+                _texts([step.body for step in steps]),
             ],
         )
 
@@ -199,12 +199,15 @@ def _numbers(values: Iterable[float | None]) -> str:
     """Return an array literal of numbers, None as NULL: much faster to make and to parse than
     thousands of separate values.
     """
-    return "{" + ",".join("NULL" if value is None else repr(value) for value in values) + "}"
-
-
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
+    return "{" + str(list(values))[1:-1].replace("None", "NULL") + "}"
 
 
 def _texts(values: Iterable[str]) -> str:
-    """Return an array literal of any texts."""
-    return "{" + ",".join(f'"{value.translate(_ESCAPES)}"' for value in values) + "}"
+    """Return an array literal of any texts. They are escaped all at once; NUL, which no text of a
+    database holds, keeps them apart meanwhile.
+    """
+    texts = list(values)
+    if not texts:
+        return "{}"
+    joined = "\0".join(texts).replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + joined.replace("\0", '","') + '"}'
