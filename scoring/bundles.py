@@ -71,11 +71,11 @@ class ScoringSection(Section):
             )
             models.append(model)
             made.append(("models", model, new))
-        for model in follow(
+        for model, new in follow(
             icps=icps, frameworks=frameworks, but_not={m.key for m in models}, by=by
         ):
             models.append(model)
-            made.append(("models", model, True))
+            made.append(("models", model, new))
         waiting = {id(v) for _, v, _ in made if v.state != Version.State.LIVE}
         if publish:
             publish_models(models, by=by)

@@ -40,12 +40,13 @@ def publish_models(versions: Sequence[ModelVersion], *, by: User | None) -> Job 
         can_change_configuration(by).require()
     lock_configuration()
     fresh = list(_with_pins().filter(pk__in=[v.pk for v in versions]).order_by("key"))
-    fresh += follow(
+    followers = follow(
         icps={},
         frameworks={v.framework.key: v.framework for v in fresh},
         but_not={v.key for v in fresh},
         by=by,
     )
+    fresh += [version for version, _ in followers]
     waiting = [version for version in fresh if version.state != _LIVE]
     if not waiting:
         return None
@@ -70,9 +71,10 @@ def follow(
     frameworks: Mapping[str, FrameworkVersion],
     but_not: Iterable[str],
     by: User | None,
-) -> list[ModelVersion]:
+) -> list[tuple[ModelVersion, bool]]:
     """Return versions of the live models that pin another version of these ICPs or frameworks:
-    the same content on the given ones. Models with keys in `but_not` are left out.
+    the same content on the given ones, and whether the version was made just now. Models with
+    keys in `but_not` are left out.
     """
     followers = []
     for live in _with_pins().filter(state=_LIVE).exclude(key__in=list(but_not)).order_by("key"):
@@ -80,8 +82,9 @@ def follow(
         framework = frameworks.get(live.framework.key, live.framework)
         if (icp.pk, framework.pk) != (live.icp_id, live.framework_id):
             pins = {"icp": icp, "framework": framework}
-            version, _ = version_with(ModelVersion, live.key, live.definition, by=by, pins=pins)
-            followers.append(version)
+            followers.append(
+                version_with(ModelVersion, live.key, live.definition, by=by, pins=pins)
+            )
     return followers
 
 

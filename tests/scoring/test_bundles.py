@@ -248,6 +248,18 @@ def test_a_changed_icp_takes_its_model_along(document: dict[str, Any]) -> None:
     assert ModelVersion.objects.filter(key="b2c").count() == 1
 
 
+def test_a_model_that_follows_as_a_draft_is_made_once(document: dict[str, Any]) -> None:
+    icps = _only(document, icps=["b2b"])
+    icps["icps"][0]["definition"]["typical_value_minor"] = 5
+    first = load_bundle(icps, by=None, publish=False)
+    assert [change.action for change in first.changes] == ["draft", "draft"]
+    assert not load_bundle(icps, by=None, publish=False).changed
+    published = load_bundle(icps, by=None, publish=True)
+    assert [(c.action, c.number) for c in published.changes] == [
+        ("published", change.number) for change in first.changes
+    ]
+
+
 def test_a_changed_framework_takes_all_its_models_along(document: dict[str, Any]) -> None:
     frameworks = _only(document, frameworks=["bant"])
     frameworks["frameworks"][0]["definition"]["criteria"][0]["label"] = "Funds"
