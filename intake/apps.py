@@ -5,3 +5,7 @@ from django.apps import AppConfig
 
 class IntakeConfig(AppConfig):
     name = "intake"
+
+    def ready(self) -> None:
+        """Register jobs and sweeps."""
+        from intake import tasks  # noqa: F401  (registration by import)

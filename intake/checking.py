@@ -88,10 +88,13 @@ class Rejection:
 
 @dataclass
 class Checked:
-    """Lines for COPY (COLUMNS), rejections, and the seconds spent on phones and e-mails."""
+    """Lines for COPY (COLUMNS), rejections, the seconds that it took, and how many of them went
+    into the normal forms of phones and e-mails.
+    """
 
     lines: list[str] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    seconds: float = 0.0
     normalising: float = 0.0
 
 
@@ -100,7 +103,10 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 def check(rows: Sequence[tuple[int, str]], context: Context) -> Checked:
     """Check rows of a file: (row_no, cells joined by U+001F)."""
-    return _Check(rows, context).run() if rows else Checked()
+    started = time.perf_counter()
+    checked = _Check(rows, context).run() if rows else Checked()
+    checked.seconds = time.perf_counter() - started
+    return checked
 
 
 class _Check:
@@ -299,7 +305,7 @@ class _Check:
     # --- custom fields, answers, touch --------------------------------------------------------
     def _custom(self, column: CustomColumn) -> list[str]:
         """Return JSON pairs of a custom field, '' where it is blank, escaped for COPY."""
-        choices = None if column.is_new or not column.choices else frozenset(column.choices)
+        choices = frozenset(column.choices) or None
         parse = custom_parser(column.type, self.context.reading, choices)
         name = f"custom.{column.key}"
         values = self._parse(column.index, name, parse)

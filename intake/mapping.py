@@ -19,7 +19,7 @@ CUSTOM_TYPES = ("text", "number", "bool", "date", "choice")
 KNOWN_WHEN = ("arrival", "contact", "outcome")
 RESULTS = ("won", "lost", "disqualified")
 MOST_ANSWERS = 200  # different answers of one column
-MOST_DIMENSIONS = 40
+MOST_CHOICES = 500  # of a custom field
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 # Cells that a merged row cannot take from another row on their own.
 _PAIRS = {"name": ("first_name", "last_name")}
@@ -27,7 +27,7 @@ _PAIRS = {"name": ("first_name", "last_name")}
 
 @dataclass(frozen=True)
 class CustomColumn:
-    """A custom field; `is_new` when it does not exist yet."""
+    """A custom field; `is_new` when it does not exist yet. `choices` are all that it will have."""
 
     header: str
     index: int
@@ -109,9 +109,9 @@ class FileMapping:
     external: IdColumn | None = None
     ignored: tuple[str, ...] = field(default=())
 
-    def reading(self, time_zone: str) -> Reading:
-        """Return how cells are read, times in `time_zone`."""
-        return Reading(self.dates, self.decimal, self.country, time_zone)
+    def reading(self, country: str, time_zone: str) -> Reading:
+        """Return how cells are read, with the workspace's country and zone where none is given."""
+        return Reading(self.dates, self.decimal, self.country or country, time_zone)
 
     def mode(self, name: str) -> IfExists:
         """Return what a value of the field does to one that exists; "keep" when it is not mapped.
@@ -132,10 +132,13 @@ class FileMapping:
 
 @dataclass(frozen=True)
 class Known:
-    """What a mapping may refer to: custom fields (key → type and choices) and dimensions."""
+    """What a mapping may refer to: custom fields (key → type and choices), dimensions, and the
+    values of the file's columns where they are few (header → all values).
+    """
 
     custom: Mapping[str, tuple[str, tuple[str, ...]]]
     dimensions: Sequence[str]
+    values: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
 
 
 def fold(text: str) -> str:
@@ -263,7 +266,16 @@ class _Parser:
         if not isinstance(label, str) or not 0 < len(clean_text(label)) <= 100:
             self.bad(f"{path}.label", "wrong_type", "must be a text of up to 100 characters")
             label = header
-        choices = self._texts(spec, path, "choices")
+        choices = list(there[1]) if there else []
+        choices += [text for text in self._texts(spec, path, "choices") if text not in choices]
+        if kind == "choice" and not there and not choices:
+            found = self.known.values.get(header)
+            if found is None:
+                message = "has too many different values for a choice; make it a text"
+                self.bad(f"{path}.type", "too_many_values", message)
+            choices = list(found or ())
+        if len(choices) > MOST_CHOICES:
+            self.bad(f"{path}.choices", "too_large", f"has more than {MOST_CHOICES} choices")
         return CustomColumn(
             header,
             index,
@@ -271,7 +283,7 @@ class _Parser:
             kind,
             clean_text(label),
             known_when,
-            there[1] if there else tuple(choices),
+            tuple(choices) if kind == "choice" else (),
             there is None,
             self._if_exists(spec, path),
         )

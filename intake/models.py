@@ -40,6 +40,7 @@ class Import(models.Model):
     )
     team = models.ForeignKey(Team, null=True, on_delete=models.PROTECT, related_name="+")
     job = models.OneToOneField(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    plan = models.JSONField(default=dict, help_text="What intake.planning made of the rows.")
     report = models.JSONField(default=dict)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
@@ -67,7 +68,7 @@ class OfImport(models.Model):
     """
 
     imported = models.ForeignKey(
-        Import, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+"
+        Import, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+"
     )
     row_no = models.PositiveIntegerField(help_text="Line of the data, from 1; the header is 0.")
 
@@ -137,6 +138,14 @@ class CheckedRow(OfImport):
 class RejectedRow(OfImport):
     """A row, or one field of it, that could not be taken, and why."""
 
+    class Step(models.TextChoices):
+        """When it was found; a step that is done anew begins without its own."""
+
+        READ = "read"
+        CHECK = "check"
+        WRITE = "write"
+
+    step = models.CharField(max_length=5, choices=Step, default=Step.READ)
     field = models.CharField(max_length=120, blank=True)
     code = models.CharField(max_length=40)
     reason = models.CharField(max_length=300)

@@ -11,7 +11,7 @@ from django.db import connection
 from core.copying import read_columns
 from intake.checking import NULLABLE, TEXTS
 from intake.mapping import FileMapping
-from intake.models import CheckedRow, Import
+from intake.models import CheckedRow, Import, RejectedRow
 from intake.staging import write_rejections
 
 CHUNK = 2_500  # rows written in one transaction, below a second
@@ -137,6 +137,7 @@ def _rows_with_keys(import_id: int, rows: Ints) -> Iterable[tuple[int, str, str,
 def _reject_ambiguous(import_id: int, ambiguous: dict[int, tuple[int, int]]) -> None:
     write_rejections(
         import_id,
+        RejectedRow.Step.CHECK,
         (
             (row, "", "ambiguous", f"has the id of row {a} and the e-mail of row {b}", "", True)
             for row, (a, b) in ambiguous.items()

@@ -1,6 +1,6 @@
 """Reads a file into staged rows, and learns on the way what its columns hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -122,7 +122,9 @@ def _keep(batch: Batch, imported: Import, profiles: Sequence[Profile]) -> None:
     for profile, column in zip(profiles, zip(*taken, strict=True), strict=False):
         profile.add(column)
     write_rejections(
-        imported.pk, ((b.row_no, "", b.code, b.reason, b.value, True) for b in rejected)
+        imported.pk,
+        RejectedRow.Step.READ,
+        ((b.row_no, "", b.code, b.reason, b.value, True) for b in rejected),
     )
 
 
@@ -139,13 +141,15 @@ def _damage(text: str) -> tuple[str, str] | None:
     return None
 
 
-def write_rejections(import_id: int, rejected: Any) -> None:
+def write_rejections(
+    import_id: int, step: str, rejected: Iterable[tuple[int, str, str, str, str, bool]]
+) -> None:
     """COPY rejections: (row_no, field, code, reason, value, whole_row)."""
     lines = (
-        copy_line((import_id, row_no, name[:120], code, reason[:300], value[:300], whole_row))
+        copy_line((import_id, step, row_no, name[:120], code, reason[:300], value[:300], whole_row))
         for row_no, name, code, reason, value, whole_row in rejected
     )
-    columns = ["imported_id", "row_no", "field", "code", "reason", "value", "whole_row"]
+    columns = ["imported_id", "step", "row_no", "field", "code", "reason", "value", "whole_row"]
     copy_rows(RejectedRow._meta.db_table, columns, lines)
 
 

@@ -1,0 +1,38 @@
+"""May this person import, and for whom? One answer for the check, the button and the tooltip."""
+
+from accounts.models import Team, User
+from accounts.roles import Role
+from core.decisions import ALLOWED, Decision, refused
+from intake.models import Import
+
+
+def can_import(actor: User) -> Decision:
+    """Everybody but model owners imports; what they may change is decided lead by lead."""
+    if not actor.is_active:
+        return refused("This account is closed.")
+    if actor.role == Role.MODEL_OWNER:
+        return refused("Model owners read leads and change configuration.")
+    return ALLOWED
+
+
+def can_give_to(actor: User, owner: User | None, team: Team | None) -> Decision:
+    """Reps import for themselves, managers within their team, admins for anyone."""
+    may = can_import(actor)
+    if not may or actor.role == Role.ADMIN:
+        return may
+    if actor.role == Role.REP:
+        if team is None and (owner is None or owner.pk == actor.pk):
+            return ALLOWED
+        return refused("Reps import leads for themselves.")
+    if owner is not None and owner.pk != actor.pk and owner.team_id != actor.team_id:
+        return refused("Managers give leads to people of their own team.")
+    if team is not None and team.pk != actor.team_id:
+        return refused("Managers give leads to their own team.")
+    return ALLOWED
+
+
+def can_see_import(actor: User, imported: Import) -> Decision:
+    """An import shows its file, so only who made it and admins see it."""
+    if actor.role == Role.ADMIN or imported.created_by_id == actor.pk:
+        return ALLOWED
+    return refused("This import was made by somebody else.")
