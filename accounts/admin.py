@@ -10,7 +10,9 @@ class UserForm(forms.ModelForm):
     """Sets a password only where one is typed."""
 
     new_password = forms.CharField(
-        required=False, min_length=12, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        required=False,
+        min_length=12,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
     class Meta:

@@ -56,7 +56,9 @@ OPS: dict[FieldType, tuple[str, ...]] = {
 class Columns(Protocol):
     """What a tree is evaluated on: n rows, column by column."""
 
-    n: int
+    @property
+    def n(self) -> int:
+        """The number of rows."""
 
     def numbers(self, field: str) -> npt.NDArray[np.float64]:
         """Return a number or bool (0.0/1.0) field, shape (n,), NaN where missing."""
@@ -122,7 +124,9 @@ def _shape_problems(
         if keys == {key}:
             children = node[key]
             if not isinstance(children, list) or not children:
-                yield FieldProblem(f"{path}.{key}", "empty", "must be a list with a condition in it")
+                yield FieldProblem(
+                    f"{path}.{key}", "empty", "must be a list with a condition in it"
+                )
                 return
             for index, child in enumerate(children):
                 yield from _shape_problems(child, fields, f"{path}.{key}[{index}]", depth + 1)
@@ -148,7 +152,9 @@ def _leaf_problems(
     kind = fields[field]
     if not isinstance(op, str) or op not in OPS[kind]:
         yield FieldProblem(
-            f"{path}.op", "unknown_op", f"{op!r} does not go with {field} ({kind}): {', '.join(OPS[kind])}"
+            f"{path}.op",
+            "unknown_op",
+            f"{op!r} does not go with {field} ({kind}): {', '.join(OPS[kind])}",
         )
         return
     at = f"{path}.value"
@@ -164,7 +170,9 @@ def _leaf_problems(
         if not isinstance(value, list) or len(value) != 2 or not all(_fits(v, kind) for v in value):
             yield FieldProblem(at, "wrong_type", "between takes two numbers")
         elif value[0] > value[1]:
-            yield FieldProblem(at, "contradiction", f"no number is between {value[0]} and {value[1]}")
+            yield FieldProblem(
+                at, "contradiction", f"no number is between {value[0]} and {value[1]}"
+            )
     elif not _fits(value, kind):
         yield FieldProblem(at, "wrong_type", f"{field} compares with a {kind}, not {value!r}")
 
@@ -240,9 +248,7 @@ def evaluate(node: Node, columns: Columns, fields: Mapping[str, FieldType]) -> T
         codes, values = columns.texts(field)
         known = codes >= 0
         if op not in ("missing", "present"):
-            wanted = (
-                {_folded(v) for v in value} if isinstance(value, list) else _folded(value)
-            )
+            wanted = {_folded(v) for v in value} if isinstance(value, list) else _folded(value)
             test = _TEXT_OPS[op]
             # Once per distinct value, then one gather for all rows; the last cell is for −1.
             met = np.array([test(v.casefold(), wanted) for v in values] + [False], dtype=bool)

@@ -30,7 +30,9 @@ def read_columns(
         layout += [(f"{name}.length", ">i4"), (name, f">{kind}")]
     dtype = np.dtype(layout)
     size = len(buffer.getbuffer()) - _HEADER - _TRAILER
-    rows = np.frombuffer(buffer.getbuffer(), dtype=dtype, count=size // dtype.itemsize, offset=_HEADER)
+    rows = np.frombuffer(
+        buffer.getbuffer(), dtype=dtype, count=size // dtype.itemsize, offset=_HEADER
+    )
     if len(rows) and not all((rows[f"{name}.length"] == _LENGTHS).all() for name, _ in columns):
         raise ValueError("a column of a binary read was NULL or not eight bytes wide")
     return {name: rows[name].astype(f"={kind}") for name, kind in columns}

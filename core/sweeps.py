@@ -86,7 +86,7 @@ def nudge(name: str) -> None:
     try:
         if _redis().set(f"lq:nudge:{name}", 1, nx=True, px=NUDGE_TTL_MS):
             current_app.send_task(name, queue=_sweeps[name].queue, retry=False)
-    except Exception:  # noqa: BLE001  kombu raises many kinds, and none may reach the writer
+    except Exception:
         log.warning("Could not nudge %s; beat will run it", name, exc_info=True)
 
 

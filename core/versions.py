@@ -52,14 +52,16 @@ class Version(models.Model):
                 condition=pgtrigger.Q(old__state__in=["live", "retired"]),
                 func="""
                     IF TG_OP = 'DELETE' THEN
-                        RAISE EXCEPTION 'version % of % was published and stays', OLD.number, OLD.key
+                        RAISE EXCEPTION
+                            'version % of % was published and stays', OLD.number, OLD.key
                             USING ERRCODE = 'restrict_violation';
                     END IF;
                     IF NEW.definition IS DISTINCT FROM OLD.definition OR NEW.key <> OLD.key
                        OR NEW.number <> OLD.number
                        OR (OLD.state = 'retired' AND NEW.state <> 'retired')
                        OR NEW.state IN ('draft', 'proposed') THEN
-                        RAISE EXCEPTION 'version % of % is published and cannot change', OLD.number, OLD.key
+                        RAISE EXCEPTION
+                            'version % of % is published and cannot change', OLD.number, OLD.key
                             USING ERRCODE = 'restrict_violation';
                     END IF;
                     RETURN NEW;

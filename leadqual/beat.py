@@ -1,8 +1,8 @@
 """Beat that shows it lives: it touches a file at every tick, which the supervisor watches.
 
 Beat has been seen to fall silent for hours after the machine's clock went back; the supervisor
-restarts it when the file is a minute old. The `core.heartbeat` task writes a row as well, which says
-that beat, broker and a worker together live.
+restarts it when the file is a minute old. The `core.heartbeat` task writes a row as well, which
+says that beat, broker and a worker together live.
 """
 
 import os

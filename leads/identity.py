@@ -11,7 +11,9 @@ SHORTEST_PHONE = 7  # digits with the country's; what is shorter is a service or
 _EMAIL = re.compile(
     r"[^\s@,;<>()\[\]\"\\]{1,64}@([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
 
 # Stand-ins under a domain that exists for nobody (RFC 2606), for demos and tests.
 FICTIONAL_FREE_MAIL = frozenset({"freemail.example", "mailbox.example"})

@@ -233,7 +233,7 @@ class Identity(models.Model):
         return f"{self.kind} {self.normal}"
 
 
-class Xid8(models.Field):  # type: ignore[type-arg]
+class Xid8(models.Field):
     """PostgreSQL's 64-bit transaction id, which orders the outbox by commit visibility."""
 
     def db_type(self, connection: object) -> str:
@@ -269,7 +269,8 @@ class Activity(models.Model):
         related_name="+",
     )
     data = models.JSONField(default=dict)
-    dedupe_key = models.CharField(max_length=120, null=True)
+    # Null where there is none: only then may many rows have the same.
+    dedupe_key = models.CharField(max_length=120, null=True)  # noqa: DJ001
     xid = Xid8(db_default=CurrentXid(), editable=False)
 
     class Meta:

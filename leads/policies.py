@@ -1,4 +1,4 @@
-"""May this person do this to this lead now? One answer for the check, the button and the tooltip."""
+"""May this person do this to this lead now? One answer for check, button and tooltip."""
 
 from accounts.models import User
 from accounts.roles import Role

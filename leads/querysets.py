@@ -12,13 +12,13 @@ from accounts.models import User
 from accounts.roles import READS_ALL, Role
 
 if TYPE_CHECKING:
-    from leads.models import Lead
+    from leads.models import Lead  # noqa: F401  (named in a quoted type)
 
 
 def visibility(user: User, prefix: str = "") -> models.Q:
     """Return the condition under which `user` may read a row that carries owner and team.
 
-    A rep reads their own and their team's; a manager their team's; model owner and admin all.
+    A rep reads their own and the team's; a manager the team's; model owner and admin all.
     `prefix` names the path to the row ("lead__").
     """
     if not user.is_active:
@@ -32,7 +32,7 @@ def visibility(user: User, prefix: str = "") -> models.Q:
 
 
 def search_text(prefix: str = "") -> Lower:
-    """Return what a person is found by: names and address, as the index `lead_search` holds them."""
+    """Return what a person is found by, as the index `lead_search` holds it: names, address."""
     space = models.Value(" ")
     names = (f"{prefix}first_name", space, f"{prefix}last_name", space, f"{prefix}email")
     return Lower(Concat(*names))
@@ -59,7 +59,7 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         return self.filter(visibility(user))
 
     def writable_by(self, user: User) -> LeadQuerySet:
-        """Keep the leads that `user` may change: a rep's own, a manager's team's, an admin's all."""
+        """Keep the leads that `user` may change: own, a manager's team's, for an admin all."""
         if not user.is_active:
             return self.none()
         if user.role == Role.ADMIN:

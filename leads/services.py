@@ -185,7 +185,7 @@ def record_outcome(
     currency: str = "",
     at: dt.datetime | None = None,
 ) -> Outcome:
-    """Close the round of a lead as won, lost or disqualified; lost and disqualified need a reason."""
+    """Close the round of a lead; lost and disqualified need a reason."""
     lead = _lock(lead)
     policies.can_record_outcome(by, lead).require()
     if result not in Outcome.Result.values:
@@ -260,8 +260,10 @@ def record_activity(
 
 def _lock(lead: Lead) -> Lead:
     """Read the lead anew under its lock. NO KEY, so that rows pointing at it are not held up."""
-    return Lead.objects.select_for_update(no_key=True, of=("self",)).select_related("company").get(
-        pk=lead.pk
+    return (
+        Lead.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("company")
+        .get(pk=lead.pk)
     )
 
 
@@ -338,7 +340,11 @@ def _apply_company(
         problems.append(FieldProblem("company.name", "required", "a company needs a name"))
         return
     changed = company.pk is None
-    for key, value in {**values, "name": name or company.name, "domain": domain or company.domain}.items():
+    for key, value in {
+        **values,
+        "name": name or company.name,
+        "domain": domain or company.domain,
+    }.items():
         clean = identity.clean_text(value) if isinstance(value, str) else value
         if key == "country" and clean:
             clean = clean.upper()
@@ -365,7 +371,7 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
 
 
 def _write_identities(lead: Lead, given: Mapping[str, Any], by: User) -> bool:
-    """Keep the identities in step with e-mail, phone and external ids; return whether any changed."""
+    """Keep identities in step with e-mail, phone and external ids; say whether any changed."""
     wanted: list[tuple[str, str]] = []
     changed = False
     for kind in ("email", "phone"):
@@ -390,9 +396,9 @@ def _write_identities(lead: Lead, given: Mapping[str, Any], by: User) -> bool:
 
 
 def _raise_duplicate(kind: str, normal: str, by: User) -> None:
-    known = Lead.objects.visible_to(by).filter(
-        identities__kind=kind, identities__normal=normal
-    ).first()
+    known = (
+        Lead.objects.visible_to(by).filter(identities__kind=kind, identities__normal=normal).first()
+    )
     what = "e-mail" if kind == "email" else "external id"
     field = "email" if kind == "email" else "external_ids"
     if known is None:

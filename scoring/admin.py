@@ -16,7 +16,16 @@ from scoring.definitions import parse_framework, parse_icp, parse_model
 from scoring.fields import all_fields, field_types
 from scoring.models import FrameworkVersion, IcpVersion, ModelVersion
 
-_FIXED = ("key", "number", "state", "created_by", "created_at", "published_by", "published_at", "retired_at")
+_FIXED = (
+    "key",
+    "number",
+    "state",
+    "created_by",
+    "created_at",
+    "published_by",
+    "published_at",
+    "retired_at",
+)
 
 
 class DefinitionForm(forms.ModelForm):
@@ -52,7 +61,10 @@ class VersionAdmin(admin.ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """What was published is read only; so is what a version is called."""
-        published = obj is not None and obj.state not in (Version.State.DRAFT, Version.State.PROPOSED)
+        published = obj is not None and obj.state not in (
+            Version.State.DRAFT,
+            Version.State.PROPOSED,
+        )
         pins = ("icp", "framework") if self.model is ModelVersion else ()
         return (*_FIXED, *pins, "definition") if published else (*_FIXED, *pins)
 

@@ -88,7 +88,9 @@ def place(rows: Rows, config: LiveConfig) -> Placement:
     model = np.where(chosen == icps.FALLBACK, m, chosen)
     _, fallback_names = _disqualified(config.fallback, facts, config)
     reason = [
-        reasons[model[row]][row] if struck[row] else (fallback_names[row] if model[row] == m else "")
+        reasons[model[row]][row]
+        if struck[row]
+        else (fallback_names[row] if model[row] == m else "")
         for row in (range(n) if struck.any() or any(fallback_names) else ())
     ] or [""] * n
     return Placement(model, runner_up, share, reason)

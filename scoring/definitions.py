@@ -574,9 +574,7 @@ def _parse_signal(read: Reader, raw: Any, path: str, icp: Icp, framework: Framew
             read.number(values, band, f"{path}.values", low=0, high=1)
         return Signal(group="fit", attribute=attribute, values=dict(values), **common)
     if subject == "dimension":
-        dimension = read.choice(
-            node, "dimension", path, [c.dimension for c in framework.criteria]
-        )
+        dimension = read.choice(node, "dimension", path, [c.dimension for c in framework.criteria])
         return Signal(group="qualification", dimension=dimension, **common)
     window = node.get("window_days")
     if window is not None:
@@ -594,5 +592,3 @@ def _parse_signal(read: Reader, raw: Any, path: str, icp: Icp, framework: Framew
         window_days=window,
         **common,
     )
-
-

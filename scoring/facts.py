@@ -101,9 +101,7 @@ def read(lead_ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:
     is_counter = long["counter"] == 1
     evidence = {name: values[~is_counter] for name, values in long.items()}
     counters = {name: values[is_counter] for name, values in long.items()}
-    texts = {
-        f.name: _coded(f, row[f.name], chosen) for f in config.used_fields if f.type == "text"
-    }
+    texts = {f.name: _coded(f, row[f.name], chosen) for f in config.used_fields if f.type == "text"}
     ratings, observed, expires, evidence_ids = _spread_evidence(
         evidence, ids, config.dimensions, as_of
     )
@@ -181,11 +179,11 @@ def _long_query(chosen: Chosen) -> str:
     return f"""
         SELECT lead_id, 0::bigint, hashtextextended(dimension, 0), rating::float8,
                date_part('epoch', observed_at), {_epoch("expires_at")}, id
-        FROM scoring_evidence WHERE {chosen('lead_id')} AND current
+        FROM scoring_evidence WHERE {chosen("lead_id")} AND current
         UNION ALL
         SELECT lead_id, 1::bigint, hashtextextended(kind, 0), value,
                date_part('epoch', as_of), date_part('epoch', last_at), half_life_days::bigint
-        FROM scoring_engagement WHERE {chosen('lead_id')}
+        FROM scoring_engagement WHERE {chosen("lead_id")}
     """
 
 

@@ -1,4 +1,4 @@
-"""From a column-wise table of facts to the signals of a model. Pure; one lead is a table of one row.
+"""From a column-wise table of facts to a model's signals. Pure; one lead is a table of one row.
 
 `Facts` is what scoring one lead, a million, what-if, preview and learning all start from.
 """
@@ -102,9 +102,7 @@ def band_values(signal: Signal, attribute: Attribute) -> Floats:
     return np.array([*values, 0.0, np.nan])
 
 
-def signal_matrix(
-    model: Model, icp: Icp, facts: Facts, fields: Mapping[str, FieldType]
-) -> Floats:
+def signal_matrix(model: Model, icp: Icp, facts: Facts, fields: Mapping[str, FieldType]) -> Floats:
     """Return x of every signal of `model`, shape (n, signals), NaN where unknown."""
     x = np.empty((facts.n, len(model.signals)))
     found: dict[str, Ints] = {}
@@ -123,9 +121,7 @@ def signal_matrix(
     return x
 
 
-def fit_matrix(
-    model: Model, icp: Icp, facts: Facts, fields: Mapping[str, FieldType]
-) -> Floats:
+def fit_matrix(model: Model, icp: Icp, facts: Facts, fields: Mapping[str, FieldType]) -> Floats:
     """Return x of the fit signals only, shape (n, fit signals): what choosing an ICP needs."""
     columns = [
         band_values(signal, icp.attribute(signal.attribute or ""))[

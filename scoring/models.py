@@ -39,7 +39,7 @@ class ModelVersion(Version):
 
 
 class Evidence(models.Model):
-    """One answer about one dimension of a lead. Append-only; `current` marks the newest unexpired."""
+    """One answer about a dimension of a lead. Append-only; the newest unexpired is `current`."""
 
     class Source(models.TextChoices):
         CALL = "call", "Call"
@@ -48,9 +48,13 @@ class Evidence(models.Model):
         API = "api", "API"
         RESEARCH = "research", "Research"
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="evidence")
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, db_index=False, related_name="evidence"
+    )
     dimension = models.SlugField(max_length=40)
-    rating = models.PositiveSmallIntegerField(help_text="0 ruled out, 33 weak, 67 moderate, 100 strong")
+    rating = models.PositiveSmallIntegerField(
+        help_text="0 ruled out, 33 weak, 67 moderate, 100 strong"
+    )
     quote = models.TextField(blank=True)
     question = models.SlugField(max_length=60, blank=True)
     answer = models.SlugField(max_length=60, blank=True)
@@ -82,7 +86,7 @@ class Evidence(models.Model):
 
 
 class EngagementSignal(models.Model):
-    """A pair of activity kind and half-life that some model counts; the trigger keeps these only.
+    """A pair of activity kind and half-life that some model counts; others are not kept.
 
     `half_life_days` 0 means no decay.
     """
@@ -100,7 +104,10 @@ class EngagementSignal(models.Model):
 
 
 class Engagement(models.Model):
-    """A forward-decayed counter (Cormode et al. 2009): v(t) = value · 2^(−(t − as_of)/half-life)."""
+    """A forward-decayed counter (Cormode et al. 2009).
+
+    v(t) = value · 2^(−(t − as_of) / half-life).
+    """
 
     pk = models.CompositePrimaryKey("lead_id", "kind", "half_life_days")
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="+")
@@ -138,7 +145,7 @@ class Standing(models.Model):
     )
     stage = models.CharField(max_length=12, db_default=StageKey.NEW)
     is_open = models.GeneratedField(
-        expression=models.Q(~models.Q(stage__in=sorted(CLOSED))),
+        expression=models.Q(~models.Q(stage__in=sorted(CLOSED))),  # type: ignore[arg-type]
         output_field=models.BooleanField(),
         db_persist=True,
     )
@@ -154,7 +161,9 @@ class Standing(models.Model):
     engagement = models.SmallIntegerField(db_default=0)
     qualification = models.SmallIntegerField(db_default=0)
     step_tier = models.CharField(max_length=4, blank=True, db_default="")  # hysteresis memory
-    tier = models.CharField(max_length=4, choices=Tier, blank=True, db_default="")  # the effective one
+    tier = models.CharField(
+        max_length=4, choices=Tier, blank=True, db_default=""
+    )  # the effective one
     tier_reason = models.CharField(max_length=80, blank=True, db_default="")
     p = models.FloatField(db_default=0)
     expected_minor = models.BigIntegerField(db_default=0)
@@ -255,9 +264,13 @@ class Snapshot(models.Model):
         CALL = "call"
         OUTCOME = "outcome"
 
-    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="snapshots")
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, db_index=False, related_name="snapshots"
+    )
     reason = models.CharField(max_length=12, choices=Reason)
-    cause = models.CharField(max_length=40, help_text="What it belongs to: a round, call or outcome.")
+    cause = models.CharField(
+        max_length=40, help_text="What it belongs to: a round, call or outcome."
+    )
     at = models.DateTimeField(db_default=DatabaseNow())
     backfilled = models.BooleanField(default=False)
     score = models.SmallIntegerField()

@@ -160,5 +160,3 @@ def reason(worth: Worth, tier: str) -> str:
     if worth.reach:
         return f"Could move this lead {tier} → {worth.reach}"
     return f"Could move the score to {worth.worst}–{worth.best}"
-
-

@@ -27,16 +27,20 @@ BATCH = 2_500  # leads per transaction, well below a second on a busy machine
 
 
 @transaction.atomic
-def rescore(lead_ids: Sequence[int], *, skip_locked: bool = False) -> int:
+def rescore(
+    lead_ids: Sequence[int], *, skip_locked: bool = False, locked: "Locked | None" = None
+) -> int:
     """Bring the standings of `lead_ids` up to now; return how many rows were written.
 
     Writes nothing where nothing changed and no mark stands. Call it last in a transaction that
-    changed facts. `skip_locked` leaves out leads that another transaction holds (sweeps).
+    changed facts. `skip_locked` leaves out leads that another transaction holds (sweeps); a caller
+    that holds the locks of `lead_ids` already gives them as `locked`.
     Closed leads keep their last standing; their mark is cleared and their outcome's facts kept.
     """
     if not lead_ids:
         return 0
-    locked = lock(lead_ids, skip_locked=skip_locked)
+    if locked is None:
+        locked = lock(lead_ids, skip_locked=skip_locked)
     if not locked.lead_ids:
         return 0
     config = live_config(locked.model_ids)
@@ -72,7 +76,8 @@ def lock(lead_ids: Sequence[int], *, skip_locked: bool = False) -> Locked:
                        SELECT lead_id FROM scoring_standing WHERE lead_id = ANY(%s)
                        ORDER BY lead_id FOR NO KEY UPDATE {"SKIP LOCKED" if skip_locked else ""}
                    ) locked),
-                   (SELECT array_agg(id ORDER BY id) FROM scoring_modelversion WHERE state = 'live'),
+                   (SELECT array_agg(id ORDER BY id) FROM scoring_modelversion
+                    WHERE state = 'live'),
                    date_part('epoch', leadqual_now())
             """,
             [list(lead_ids)],
@@ -328,7 +333,9 @@ def _update_sql() -> str:
     arrays = ", ".join(f"%s::{kind}[]" for _, kind in _COLUMNS)
     names = ", ".join(name for name, _ in _COLUMNS)
     sets = ", ".join(
-        f"{name} = to_timestamp(nullif(n.{name}, 'NaN'))" if name in _TIMES else f"{name} = n.{name}"
+        f"{name} = to_timestamp(nullif(n.{name}, 'NaN'))"
+        if name in _TIMES
+        else f"{name} = n.{name}"
         for name, _ in _COLUMNS[1:-1]
     )
     return f"""

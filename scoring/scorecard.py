@@ -97,7 +97,9 @@ class Scorecard:
     @cached_property
     def untracked_best(self) -> float:
         """The most that engagement could give."""
-        return float(min(self.caps[1], self.weights[(self.group_of == 1) & (self.weights > 0)].sum()))
+        return float(
+            min(self.caps[1], self.weights[(self.group_of == 1) & (self.weights > 0)].sum())
+        )
 
     def score(self, x: Floats, tracked: Bools) -> Scores:
         """Score n leads from their signals x (n, signals), NaN unknown, and tracked (n,)."""
@@ -155,7 +157,9 @@ class Scorecard:
         `model.hysteresis` points below the mark. `previous` is −1 where there is no memory.
         """
         slack = self.model.hysteresis
-        plain = np.where(score >= self.model.hot, HOT, np.where(score >= self.model.warm, WARM, COLD))
+        plain = np.where(
+            score >= self.model.hot, HOT, np.where(score >= self.model.warm, WARM, COLD)
+        )
         holds_hot = (previous == HOT) & (score >= self.model.hot - slack)
         holds_warm = (previous >= WARM) & (score >= self.model.warm - slack)
         held = np.where(holds_hot, HOT, np.where(holds_warm, WARM, NONE))

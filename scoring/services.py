@@ -50,7 +50,9 @@ def add_evidence(
     if len(quote) > MOST_QUOTE:
         raise Invalid.field("quote", "too_long", f"has at most {MOST_QUOTE} characters")
     if source not in Evidence.Source.values:
-        raise Invalid.field("source", "not_a_choice", f"must be one of {', '.join(Evidence.Source)}")
+        raise Invalid.field(
+            "source", "not_a_choice", f"must be one of {', '.join(Evidence.Source)}"
+        )
     if rating is None:
         Activity.objects.create(
             lead=lead,
@@ -90,7 +92,7 @@ def add_evidence(
             "text": quote[:500],
         },
     )
-    rescore([lead.pk])
+    rescore([lead.pk], locked=locked)
     return evidence
 
 
@@ -124,9 +126,7 @@ def _retire_older(lead_id: int, dimension: str, observed: dt.datetime) -> bool:
 
 
 @transaction.atomic
-def override_tier(
-    lead: Lead, tier: str, *, by: User, reason: str, until: dt.datetime
-) -> Standing:
+def override_tier(lead: Lead, tier: str, *, by: User, reason: str, until: dt.datetime) -> Standing:
     """Set a lead's tier by hand until a moment (at most 180 days off); '' ends an override."""
     can_change_lead(by, lead).require()
     locked = lock([lead.pk])

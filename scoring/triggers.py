@@ -71,7 +71,8 @@ class LeadFacts(Lead):
                     owner_id = changed.owner_id, team_id = changed.team_id, stage = changed.stage,
                     stale_at = coalesce(s.stale_at, leadqual_now()),
                     unplanned_at = CASE
-                        WHEN s.stage <> changed.stage OR s.owner_id IS DISTINCT FROM changed.owner_id
+                        WHEN (s.stage, s.owner_id)
+                            IS DISTINCT FROM (changed.stage, changed.owner_id)
                         THEN coalesce(s.unplanned_at, leadqual_now()) ELSE s.unplanned_at END
                 FROM (
                     SELECT n.id, n.owner_id, n.team_id, n.stage
@@ -163,7 +164,9 @@ class EvidenceFacts(Evidence):
 
 
 # 2^−500 is nothing, and PostgreSQL raises on an underflowing power().
-_DECAYED = "power(2.0, greatest(-500.0, -extract(epoch FROM ({later}) - ({earlier})) / 86400.0 / {h}))"
+_DECAYED = (
+    "power(2.0, greatest(-500.0, -extract(epoch FROM ({later}) - ({earlier})) / 86400.0 / {h}))"
+)
 
 
 def _weight(later: str, earlier: str, half_life: str) -> str:
@@ -189,6 +192,9 @@ def engagement_rows(activities: str, signals: str = "scoring_engagementsignal") 
     """
 
 
+_LATEST = "greatest(e.as_of, excluded.as_of)"
+
+
 class ActivityFacts(Activity):
     """Activity: what is counted as engagement. Other kinds change no fact and mark nothing."""
 
@@ -205,8 +211,9 @@ class ActivityFacts(Activity):
                 {engagement_rows("new_rows")}
                 ORDER BY lead_id, kind, half_life_days
                 ON CONFLICT (lead_id, kind, half_life_days) DO UPDATE SET
-                    value = e.value * ({_weight("greatest(e.as_of, excluded.as_of)", "e.as_of", "e.half_life_days")})
-                        + excluded.value * ({_weight("greatest(e.as_of, excluded.as_of)", "excluded.as_of", "e.half_life_days")}),
+                    value = e.value * ({_weight(_LATEST, "e.as_of", "e.half_life_days")})
+                        + excluded.value
+                        * ({_weight(_LATEST, "excluded.as_of", "e.half_life_days")}),
                     as_of = greatest(e.as_of, excluded.as_of),
                     last_at = greatest(e.last_at, excluded.last_at);
                 """

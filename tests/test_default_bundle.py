@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from followups.definitions import Phase, Play, parse_play
 from leads.activities import Kind
 from leads.models import Lead
 from leads.stages import StageKey
@@ -254,3 +255,41 @@ def test_every_company_size_has_a_band(live: LiveConfig, employees: int) -> None
     lines = {line.signal: line for line in explain([lead.pk])[lead.pk].lines}
     assert lines["company_size"].known
     assert lines["company_size"].tenths > 0
+
+
+# --- plays --------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def plays(document: dict[str, Any]) -> dict[str, Play]:
+    """The plays of the file by key."""
+    return {item["key"]: parse_play(item["definition"]) for item in document["plays"]}
+
+
+def test_there_is_one_play_for_each_tier_and_phase(plays: dict[str, Play]) -> None:
+    targets = sorted(play.target for play in plays.values())
+    assert targets == sorted((tier, phase) for tier in Tier.values for phase in Phase.values)
+    assert all(key == f"{play.tier}_{play.phase}" for key, play in plays.items())
+
+
+def test_hot_leads_are_called_first_and_cold_ones_rarely_written_to(
+    plays: dict[str, Play],
+) -> None:
+    for play in plays.values():
+        kinds = [step.kind for step in play.steps]
+        days = sum(step.wait.days for step in play.steps)
+        if play.tier == Tier.HOT:
+            assert kinds[0] == "call"
+            assert play.steps[0].wait.days == play.steps[0].wait.hours == 0
+            assert "task" in kinds
+            assert days <= 10
+        elif play.tier == Tier.WARM:
+            assert {"call", "email"} == set(kinds)
+            assert 10 <= days <= 20
+        else:
+            assert "call" not in kinds
+            assert play.sla_minutes is None
+            assert days >= 40
+        assert play.exits == {"reply", "meeting_booked", "opt_out"}
+    assert plays["hot_before_contact"].sla_minutes == plays["hot_recycled"].sla_minutes == 5
+    assert plays["warm_before_contact"].sla_minutes == 240
+    attempts = [step.kind for step in plays["hot_before_contact"].steps].count("call")
+    assert attempts == 5  # reach about nine of ten who can be reached (seed facts §6)

@@ -9,7 +9,18 @@ from django.db import connection
 
 ROOT = Path(settings.BASE_DIR)
 # High to low; an app's tables may point at its own and at lower apps' only.
-LAYERS = ["desk", "pipeline", "webhooks", "calls", "followups", "intake", "scoring", "leads", "accounts", "core"]
+LAYERS = [
+    "desk",
+    "pipeline",
+    "webhooks",
+    "calls",
+    "followups",
+    "intake",
+    "scoring",
+    "leads",
+    "accounts",
+    "core",
+]
 
 
 def test_foreign_keys_point_down_the_layers() -> None:

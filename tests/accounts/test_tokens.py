@@ -43,7 +43,8 @@ def test_a_dead_token_opens_nothing(rep: User, end: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "lq_", "lq_1", "lq_1.", "lq_x.y", "lq_0.y", "lq_99999999999999999999.y", "lq_².y"]
+    "text",
+    ["", "x", "lq_", "lq_1", "lq_1.", "lq_x.y", "lq_0.y", "lq_99999999999999999999.y", "lq_².y"],
 )
 def test_a_malformed_token_is_refused(rep: User, text: str) -> None:
     with pytest.raises(AuthenticationFailed):

@@ -74,7 +74,11 @@ def test_unknown_passes_through_and_and_or_as_kleene_says() -> None:
         ({}, "rule", "unknown_shape"),
         ({"all": []}, "rule.all", "empty"),
         ({"all": {}}, "rule.all", "empty"),
-        ({"any": [{"field": "sise", "op": "gt", "value": 1}]}, "rule.any[0].field", "unknown_field"),
+        (
+            {"any": [{"field": "sise", "op": "gt", "value": 1}]},
+            "rule.any[0].field",
+            "unknown_field",
+        ),
         (leaf("size", "contains", "x"), "rule.op", "unknown_op"),
         (leaf("city", "matches", ".*"), "rule.op", "unknown_op"),
         (leaf("size", "gt", "many"), "rule.value", "wrong_type"),
@@ -91,7 +95,11 @@ def test_unknown_passes_through_and_and_or_as_kleene_says() -> None:
         ({"all": [leaf("city", "eq", "a"), leaf("city", "eq", "b")]}, "rule.all", "contradiction"),
         ({"all": [leaf("city", "missing"), leaf("city", "eq", "b")]}, "rule.all", "contradiction"),
         ({"all": [leaf("size", "eq", 5), leaf("size", "gt", 9)]}, "rule.all", "contradiction"),
-        ({"not": {"all": [leaf("size", "gt", 9), leaf("size", "lt", 2)]}}, "rule.not.all", "contradiction"),
+        (
+            {"not": {"all": [leaf("size", "gt", 9), leaf("size", "lt", 2)]}},
+            "rule.not.all",
+            "contradiction",
+        ),
     ],
 )
 def test_a_wrong_rule_is_refused_with_its_place(node: Any, field: str, code: str) -> None:
@@ -108,7 +116,9 @@ def test_a_rule_nested_too_deep_is_refused() -> None:
 
 nodes = st.recursive(
     st.one_of(
-        st.builds(leaf, st.just("size"), st.sampled_from(["lt", "gte", "eq"]), st.integers(0, 1000)),
+        st.builds(
+            leaf, st.just("size"), st.sampled_from(["lt", "gte", "eq"]), st.integers(0, 1000)
+        ),
         st.builds(leaf, st.just("city"), st.sampled_from(["eq", "contains"]), st.just("köln")),
         st.builds(leaf, st.just("member"), st.just("missing")),
     ),

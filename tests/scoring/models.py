@@ -1,9 +1,11 @@
 """A small ICP, framework and score model for pure tests, and facts to feed them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from core.conditions import FieldType
 from scoring.definitions import (
     Framework,
     Icp,
@@ -15,7 +17,12 @@ from scoring.definitions import (
 from scoring.features import Facts
 from scoring.scorecard import Scorecard
 
-FIELDS = {"employees": "number", "industry": "text", "email_kind": "text", "kind": "text"}
+FIELDS: Mapping[str, FieldType] = {
+    "employees": "number",
+    "industry": "text",
+    "email_kind": "text",
+    "kind": "text",
+}
 NOW = 1_800_000_000.0
 DAY = 86_400.0
 

@@ -1,5 +1,7 @@
 """The next best question, against brute force."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,14 +97,19 @@ def test_what_is_known_is_not_asked_again() -> None:
 def test_asking_may_stop_when_the_tier_can_no_longer_change() -> None:
     a = card()
 
-    def settled(**columns: float | str | bool) -> bool:
+    def settled(**columns: Any) -> bool:
         lead = facts(**columns)
         scores = a.score(signal_matrix(a.model, icp(), lead, FIELDS), lead.tracked)
         return is_settled(a, scores, lead, NONE)
 
     assert not settled()
     assert settled(employees=1.0, email_kind="free", tracked=True)  # at most 35: cold for good
-    strong = {"employees": 100.0, "email_kind": "own", "demo_at": 60.0, "tracked": True}
+    strong: dict[str, Any] = {
+        "employees": 100.0,
+        "email_kind": "own",
+        "demo_at": 60.0,
+        "tracked": True,
+    }
     assert not settled(**strong)  # hot whatever is answered, but its gate is still open
     assert settled(**strong, authority=100.0)
     assert settled(**strong, authority=0.0)

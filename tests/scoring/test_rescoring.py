@@ -85,7 +85,11 @@ def test_a_company_marks_its_leads_when_firmographics_change(rep: User) -> None:
 def test_the_standing_repeats_owner_team_and_stage_at_once(lead: Lead, stranger: User) -> None:
     Lead.objects.filter(pk=lead.pk).update(owner=stranger, team=stranger.team, stage="accepted")
     after = standing(lead)
-    assert (after.owner_id, after.team_id, after.stage) == (stranger.pk, stranger.team_id, "accepted")
+    assert (after.owner_id, after.team_id, after.stage) == (
+        stranger.pk,
+        stranger.team_id,
+        "accepted",
+    )
     assert after.unplanned_at is not None
 
 
@@ -97,18 +101,26 @@ def test_a_rescore_without_a_change_writes_nothing(lead: Lead) -> None:
     assert standing(lead).scored_at == before
 
 
-def test_adding_evidence_moves_the_score_within_the_range_shown_before(lead: Lead, rep: User) -> None:
+def test_adding_evidence_moves_the_score_within_the_range_shown_before(
+    lead: Lead, rep: User
+) -> None:
     before = standing(lead)
     add_evidence(lead, "budget", 100, by=rep)
     after = standing(lead)
     assert before.score < after.score <= before.high
     assert before.low < after.low
     change = ScoreChange.objects.get(lead=lead)
-    assert (change.from_score, change.to_score, change.cause) == (before.score, after.score, "facts")
+    assert (change.from_score, change.to_score, change.cause) == (
+        before.score,
+        after.score,
+        "facts",
+    )
     no_breaks()
 
 
-def test_an_answer_observed_earlier_does_not_displace_the_current_one(lead: Lead, rep: User) -> None:
+def test_an_answer_observed_earlier_does_not_displace_the_current_one(
+    lead: Lead, rep: User
+) -> None:
     add_evidence(lead, "budget", 100, by=rep)
     earlier = clock.now() - dt.timedelta(days=3)
     add_evidence(lead, "budget", 0, by=rep, observed_at=earlier)
@@ -126,8 +138,13 @@ def test_not_known_is_on_the_timeline_and_is_no_evidence(lead: Lead, rep: User) 
 
 def test_an_older_unexpired_answer_counts_again_when_the_newest_expires(lead: Lead) -> None:
     moment = clock.now()
-    make_evidence(lead, "need", 100, observed_at=moment - dt.timedelta(days=5),
-                  expires_at=moment + dt.timedelta(days=60))
+    make_evidence(
+        lead,
+        "need",
+        100,
+        observed_at=moment - dt.timedelta(days=5),
+        expires_at=moment + dt.timedelta(days=60),
+    )
     make_evidence(lead, "need", 0, expires_at=moment + dt.timedelta(days=10))
     low = standing(lead)
     assert low.next_change_at == moment + dt.timedelta(days=10)
@@ -219,7 +236,9 @@ def test_an_override_shows_its_tier_until_it_ends(lead: Lead, rep: User) -> None
         no_breaks()
 
 
-def test_a_closed_lead_keeps_its_standing_and_the_facts_of_its_outcome(lead: Lead, rep: User) -> None:
+def test_a_closed_lead_keeps_its_standing_and_the_facts_of_its_outcome(
+    lead: Lead, rep: User
+) -> None:
     make_evidence(lead, "budget", 100)
     record_outcome(lead, Outcome.Result.WON, by=rep, value_minor=500_000)
     run_all()

@@ -82,9 +82,7 @@ def test_a_window_closes_at_its_last_moment() -> None:
         (59, COLD, WARM),
     ],
 )
-def test_a_step_down_needs_more_than_three_points(
-    score: int, previous: int, expected: int
-) -> None:
+def test_a_step_down_needs_more_than_three_points(score: int, previous: int, expected: int) -> None:
     assert card().tiers(np.array([score]), np.array([previous]))[0] == expected
 
 

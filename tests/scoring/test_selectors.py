@@ -1,11 +1,11 @@
 """Explanations and the next questions, on the database."""
 
 import pytest
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from core.errors import NotFound
-from django.db import connection
 from leads.activities import Kind
 from leads.models import Lead
 from scoring.models import Standing

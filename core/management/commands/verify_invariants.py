@@ -1,4 +1,4 @@
-"""manage.py verify_invariants: the oracle of every fault test, and a nightly check in production."""
+"""manage.py verify_invariants: the oracle of every fault test, and a nightly check."""
 
 import json
 from typing import Any
