@@ -89,8 +89,8 @@ class _MomentField(forms.CharField):
         if not text:
             return None
         try:
-            moment = parse_datetime(text)
-            day = None if moment else parse_date(text)
+            day = parse_date(text)
+            moment = None if day else parse_datetime(text)
         except ValueError:
             moment = day = None
         if day is not None:
@@ -195,11 +195,16 @@ class FilterSet(django_filters.FilterSet):
 
     def _unknown(self, name: str) -> BadParameter:
         field, _, lookup = name.partition("__")
-        lookups = [other.partition("__")[2] or "exact" for other in self.filters
-                   if other.partition("__")[0] == field]
+        lookups = [
+            other.partition("__")[2] or "exact"
+            for other in self.filters
+            if other.partition("__")[0] == field
+        ]
         if lookup and lookups:
             shown = name[:60]
-            message = f"{field} cannot be compared by {lookup[:30]!r}; it knows {', '.join(lookups)}."
+            message = (
+                f"{field} cannot be compared by {lookup[:30]!r}; it knows {', '.join(lookups)}."
+            )
             return BadParameter(message, [FieldProblem(shown, "unknown_lookup", message)])
         return unknown_parameter(name, [*self.filters, *self.also], self.noun)
 
@@ -216,4 +221,3 @@ def require_known(data: QueryDict, known: Sequence[str], what: str) -> None:
         if name not in known:
             raise unknown_parameter(name, known, what)
         _require_once(data, name)
-
