@@ -83,7 +83,15 @@ class FactsForm(PageForm):
     )
     value = _kept(forms.DecimalField(min_value=0, max_digits=15, decimal_places=3))
     currency = _kept(forms.RegexField("^([A-Za-z]{3})?$"))
-    version = forms.IntegerField(widget=forms.HiddenInput)
+    version = forms.IntegerField(
+        min_value=1,
+        max_value=2**31 - 1,
+        widget=forms.HiddenInput,
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"),
+            "This form has lost its version. Reload the page.",
+        ),
+    )
 
     def __init__(
         self, data: Any = None, *, lead: Lead, custom_fields: Sequence[CustomField]

@@ -67,8 +67,6 @@ class Pill:
 
     text: str
     without: str
-    name: str
-    value: str
 
 
 def pills(filters: FilterSet, options: Options) -> list[Pill]:
@@ -90,7 +88,7 @@ def pills(filters: FilterSet, options: Options) -> list[Pill]:
             choices = dict(filter_.extra.get("choices", ()))
             shown = shown if name in labels else str(choices.get(value, value))
             text = f"{label}: {shown}"
-            found.append(Pill(text, without(filters.data, name, value), name, value))
+            found.append(Pill(text, without(filters.data, name, value)))
     return found
 
 

@@ -7,7 +7,7 @@ import datetime as dt
 from typing import cast
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -90,7 +90,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         if page.before > len(page.rows)
         else "",
         "claimable": _claimable(viewer, page),
-        "empty": _why_empty(viewer, scope, filters, active, page),
+        "empty": _why_empty(viewer, scope, active, page),
     }
     htmx = cast(PageRequest, request).htmx
     fragment = htmx and not htmx.history_restore_request
@@ -128,7 +128,6 @@ def _claimable(viewer: User, page: QueuePage) -> set[int]:
 def _why_empty(
     viewer: User,
     scope: Scope,
-    filters: LeadFilters,
     active: list[queue_filters.Pill],
     page: QueuePage,
 ) -> dict[str, object]:
@@ -138,10 +137,11 @@ def _why_empty(
     if active:
         narrowing = []
         for pill in active:
-            data = filters.data.copy()
-            data.setlist(pill.name, [v for v in data.getlist(pill.name) if v != pill.value])
             rest = LeadFilters(
-                data, Standing.objects.all(), viewer=viewer, also=queue_filters.PAGING
+                QueryDict(pill.without),
+                Standing.objects.all(),
+                viewer=viewer,
+                also=queue_filters.PAGING,
             )
             condition = rest.condition() & selectors.in_scope(viewer, scope)
             narrowing.append((count_leads(viewer, condition)[0], pill))

@@ -4,7 +4,7 @@ Every number is the length of a list on the queue page: the links carry the same
 tests/pipeline/test_selectors.py holds both together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Count, Q, Sum
@@ -106,7 +106,7 @@ def read_pipeline(viewer: User) -> Pipeline:
     )
 
 
-def _rows(grouped: dict[tuple[str, str], Cell], stages: Sequence[Stage]) -> list[StageRow]:
+def _rows(grouped: dict[tuple[str, str], Cell], stages: Iterable[Stage]) -> list[StageRow]:
     return [
         StageRow(
             key=stage.key,

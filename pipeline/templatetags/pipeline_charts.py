@@ -25,7 +25,8 @@ def stage_chart(rows: Sequence[StageRow]) -> SafeString:
     longest = max((row.total.count for row in rows), default=0) or 1
     return format_html(
         '<svg class="chart" width="100%" height="{}" role="img" aria-labelledby="chart-title"'
-        ' aria-describedby="chart-desc"><title id="chart-title">Open leads by stage and tier</title>'
+        ' aria-describedby="chart-desc">'
+        '<title id="chart-title">Open leads by stage and tier</title>'
         '<desc id="chart-desc">{}</desc>{}</svg>',
         ROW * len(rows),
         _described(rows),
