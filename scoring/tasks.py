@@ -46,7 +46,7 @@ def start_rescore_all(by: Any = None) -> Job:
         # Boundaries from the ids themselves, so that gaps do not make empty or huge chunks.
         cursor.execute(
             """
-            SELECT min(lead_id), max(lead_id) + 1, count(*) FROM (
+            SELECT min(lead_id), count(*) FROM (
                 SELECT lead_id, (row_number() OVER (ORDER BY lead_id) - 1) / %s AS chunk
                 FROM scoring_standing WHERE is_open OR state = 'unscored'
             ) numbered GROUP BY chunk ORDER BY chunk
@@ -54,21 +54,25 @@ def start_rescore_all(by: Any = None) -> Job:
             [BATCH],
         )
         chunks = cursor.fetchall()
+    # Ranges without gaps and open at the end, for leads that arrive while the job is written.
+    starts = [start for start, _ in chunks]
+    ranges = zip(starts, [*starts[1:], None], strict=True)
     return jobs.start_job(
         RESCORE_ALL,
-        chunks=({"from": low, "to": high} for low, high, _ in chunks),
-        total=sum(count for _, _, count in chunks),
+        chunks=({"from": start, "before": end} for start, end in ranges),
+        total=sum(count for _, count in chunks),
         unit="leads",
         by=by,
     )
 
 
 def _rescore_range(job: Job, args: dict[str, Any]) -> dict[str, int]:
-    ids = list(
-        Standing.objects.filter(lead_id__gte=args["from"], lead_id__lt=args["to"])
-        .filter(Q(is_open=True) | Q(state=State.UNSCORED))
-        .values_list("lead_id", flat=True)
+    standings = Standing.objects.filter(
+        Q(is_open=True) | Q(state=State.UNSCORED), lead_id__gte=args["from"]
     )
+    if args["before"] is not None:
+        standings = standings.filter(lead_id__lt=args["before"])
+    ids = list(standings.values_list("lead_id", flat=True))
     return {"done": len(ids), "changed": rescore(ids)}
 
 
