@@ -54,11 +54,13 @@ class Design:
     def gradient(self, residual: Floats) -> Floats:
         """Return residual · [1, design], shape (1 + p,)."""
         cells = np.asarray(self.cells.T @ residual).ravel()
-        return np.concatenate([[residual.sum()], cells if self.basis is None else self.basis.T @ cells])
+        return np.concatenate(
+            [[residual.sum()], cells if self.basis is None else self.basis.T @ cells]
+        )
 
     def gram(self, weights: Floats) -> Floats:
         """Return [1, design]ᵀ diag(weights) [1, design], shape (1 + p, 1 + p)."""
-        if scipy.sparse.issparse(self.cells):
+        if not isinstance(self.cells, np.ndarray):
             weighted = self.cells.multiply(weights[:, None]).tocsr()
             inner = (self.cells.T @ weighted).toarray()
             edge = np.asarray(weighted.sum(axis=0)).ravel()

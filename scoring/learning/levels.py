@@ -1,56 +1,148 @@
 """The levels of a field: bins of numbers, values of a text, and "not filled in".
 
-Each level has a rule of its own (core.conditions) that holds for its values and no others, so a
-level means the same in an ICP, in a two-condition rule and here.
+Any set of levels has one rule (core.conditions) that holds for its values and no others, so that
+it means the same as a band of an ICP, in a two-condition rule and here.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from core import conditions
+from core.conditions import Columns, FieldType
 from scoring.features import Floats, Ints
 from scoring.learning.table import Column
 
 Rule = Mapping[str, Any]
 
 MOST_BINS = 10
-MOST_VALUES = 30  # of a text that stand alone; the rest are "other"
+MOST_VALUES = 30  # of a text that stand alone; the rest are "other values"
 FEW_OUTCOMES, FEW_SUPPORT = 300, 3  # a strict support rule costs .026 AUC at 100 outcomes
 SUPPORT_SHARE = 0.005
 LONGEST = 200  # characters of a value that a condition can hold
+MOST_NAMED = 4  # values that a label spells out
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level. `order` is its place on the scale of a number; None for texts and missing."""
+    """One level: a bin (low, high] of a number, a value of a text, all other values, or missing.
 
-    label: str
-    rule: Rule
-    order: int | None = None
+    A bin's open end is None; `only` is its value when it has but one.
+    """
+
+    kind: str  # bin | value | other | missing
+    low: float | None = None
+    high: float | None = None
+    only: float | None = None
+    value: str = ""
 
 
 @dataclass(frozen=True)
 class Levels:
     """The levels of a field; `codes` (n,) index them, −1 where none holds.
 
-    Levels with an order come first, in order. `edges` are the upper bounds of bins, `listed` the
-    values of a text by level.
+    Bins come first, in order.
     """
 
     field: str
+    type: FieldType
     levels: tuple[Level, ...]
     codes: Ints
 
     @property
-    def ordered(self) -> int:
-        """How many of the levels have an order."""
-        return sum(level.order is not None for level in self.levels)
+    def bins(self) -> int:
+        """How many of the levels are bins."""
+        return sum(level.kind == "bin" for level in self.levels)
+
+    def counts(self) -> Floats:
+        """Return how many leads have each level."""
+        known = self.codes[self.codes >= 0]
+        return np.bincount(known, minlength=len(self.levels)).astype(float)
 
     def take(self, rows: Ints) -> "Levels":
         """Return the same levels for some of the leads."""
-        return Levels(self.field, self.levels, self.codes[rows])
+        return Levels(self.field, self.type, self.levels, self.codes[rows])
+
+    def on(self, columns: Columns, types: Mapping[str, FieldType]) -> "Levels":
+        """Return the same levels for other leads, by their rules."""
+        codes = np.full(columns.n, -1, dtype=np.int64)
+        for index in range(len(self.levels)):
+            codes[conditions.evaluate(self.rule([index]), columns, types) == conditions.TRUE] = (
+                index
+            )
+        return Levels(self.field, self.type, self.levels, codes)
+
+    def rule(self, members: Sequence[int]) -> Rule:
+        """Return the rule that holds for any of the levels `members` (bins in one run)."""
+        chosen = [self.levels[i] for i in members]
+        parts: list[Rule] = []
+        bins = [level for level in chosen if level.kind == "bin"]
+        if bins:
+            parts.append(self._range(bins[0].low, bins[-1].high, bins))
+        values = [level.value for level in chosen if level.kind == "value"]
+        if any(level.kind == "other" for level in chosen):
+            parts.append(self._other(values))
+        elif values:
+            parts.append(self._leaf("in", values))
+        if any(level.kind == "missing" for level in chosen):
+            parts.append(self._leaf("missing"))
+        return parts[0] if len(parts) == 1 else {"any": parts}
+
+    def _leaf(self, op: str, value: Any = None) -> Rule:
+        leaf: dict[str, Any] = {"field": self.field, "op": op}
+        return leaf if value is None else {**leaf, "value": value}
+
+    def _range(self, low: float | None, high: float | None, bins: Sequence[Level]) -> Rule:
+        if low is None and high is None:
+            return self._leaf("present")
+        if self.type == "bool":
+            return self._leaf("eq", low is not None)
+        above, within = self._leaf("gt", low), self._leaf("lte", high)
+        if low is None:
+            return within
+        return above if high is None else {"all": [above, within]}
+
+    def _other(self, beside: Sequence[str]) -> Rule:
+        """Return the rule for all values but those that stand alone, and for those `beside`."""
+        alone = [level.value for level in self.levels if level.kind == "value"]
+        excluded = [value for value in alone if value not in beside]
+        present = self._leaf("present")
+        return {"all": [present, self._leaf("not_in", excluded)]} if excluded else present
+
+    def label(self, members: Sequence[int]) -> str:
+        """Return what the levels `members` are called."""
+        chosen = [self.levels[i] for i in members]
+        parts = []
+        bins = [level for level in chosen if level.kind == "bin"]
+        if bins:
+            parts.append(self._range_label(bins))
+        values = [level.value for level in chosen if level.kind == "value"]
+        if any(level.kind == "other" for level in chosen):
+            alone = {level.value for level in self.levels if level.kind == "value"} - set(values)
+            parts.append("other values" if alone else "filled in")
+            values = values if len(values) <= MOST_NAMED and alone else []
+        if len(values) > MOST_NAMED:
+            parts.append(", ".join(values[:MOST_NAMED]) + f" and {len(values) - MOST_NAMED} more")
+        else:
+            parts += values
+        if any(level.kind == "missing" for level in chosen):
+            parts.append("not filled in")
+        return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " or " + parts[-1]
+
+    def _range_label(self, bins: Sequence[Level]) -> str:
+        low, high = bins[0].low, bins[-1].high
+        if low is None and high is None:
+            return "filled in"
+        if self.type == "bool":
+            return "no" if low is None else "yes"
+        if len(bins) == 1 and bins[0].only is not None:
+            return f"{bins[0].only:.12g}"
+        if low is None:
+            return f"at most {high:.12g}"
+        return f"over {low:.12g}" if high is None else f"over {low:.12g} to {high:.12g}"
 
 
 def least_support(n: int) -> int:
@@ -60,27 +152,31 @@ def least_support(n: int) -> int:
 
 def make_levels(column: Column, least: int) -> Levels:
     """Return the levels of a column, each with at least `least` leads; there may be none."""
-    if column.type == "text":
-        return _of_texts(column, least)
-    return _of_numbers(column, least)
+    levels, codes = (
+        _of_texts(column, least) if column.type == "text" else _of_numbers(column, least)
+    )
+    if levels and int(column.missing.sum()) >= least:
+        codes = np.where(column.missing, len(levels), codes)
+        levels = [*levels, Level("missing")]
+    return Levels(column.name, column.type, tuple(levels), codes)
 
 
-def _of_numbers(column: Column, least: int) -> Levels:
+def _of_numbers(column: Column, least: int) -> tuple[list[Level], Ints]:
     numbers = column.numbers
     assert numbers is not None
     known = numbers[~np.isnan(numbers)]
+    if len(known) < least:
+        return [], np.full(len(numbers), -1, dtype=np.int64)
     edges = _edges(known, least)
     codes = np.searchsorted(edges, numbers, side="left").astype(np.int64)
     codes[np.isnan(numbers)] = -1
-    levels: list[Level] = []
-    if len(known) >= least and (len(edges) or len(known) < len(numbers)):
-        levels = [
-            _bin(column, None if i == 0 else edges[i - 1], None if i == len(edges) else edges[i], i)
-            for i in range(len(edges) + 1)
-        ]
-    else:
-        codes[:] = -1
-    return _with_missing(column, levels, codes, least)
+    bounds = [None, *(float(edge) for edge in edges), None]
+    levels = []
+    for index, (low, high) in enumerate(pairwise(bounds)):
+        inside = numbers[codes == index]
+        only = float(inside[0]) if inside.min() == inside.max() else None
+        levels.append(Level("bin", low=low, high=high, only=only))
+    return levels, codes
 
 
 def _edges(known: Floats, least: int) -> Floats:
@@ -117,55 +213,17 @@ def readable_between(low: float, high: float) -> float:
     return low
 
 
-def _bin(column: Column, low: float | None, high: float | None, order: int) -> Level:
-    field = column.name
-    if column.type == "bool":
-        value = order == 1
-        return Level("yes" if value else "no", {"field": field, "op": "eq", "value": value}, order)
-    above = {"field": field, "op": "gt", "value": low}
-    within = {"field": field, "op": "lte", "value": high}
-    if low is None and high is None:
-        return Level("filled in", {"field": field, "op": "present"}, order)
-    if low is None:
-        return Level(f"at most {high:.12g}", within, order)
-    if high is None:
-        return Level(f"over {low:.12g}", above, order)
-    return Level(f"over {low:.12g} to {high:.12g}", {"all": [above, within]}, order)
-
-
-def _of_texts(column: Column, least: int) -> Levels:
-    codes, field = column.codes, column.name
+def _of_texts(column: Column, least: int) -> tuple[list[Level], Ints]:
+    codes = column.codes
     assert codes is not None
     counts = np.bincount(codes[codes >= 0], minlength=len(column.values))
     by_count = sorted(range(len(column.values)), key=lambda v: (-counts[v], v))
-    alone = [
-        v for v in by_count if counts[v] >= least and len(column.values[v]) <= LONGEST
-    ][:MOST_VALUES]
+    alone = [v for v in by_count if counts[v] >= least and len(column.values[v]) <= LONGEST]
+    alone = alone[:MOST_VALUES]
     level_of = np.full(len(column.values) + 1, -1, dtype=np.int64)
-    for level, value in enumerate(alone):
-        level_of[value] = level
-    levels = [
-        Level(column.values[v], {"field": field, "op": "in", "value": [column.values[v]]})
-        for v in alone
-    ]
-    rest = int(counts.sum() - counts[alone].sum())
-    if rest >= least:
-        others = np.flatnonzero(level_of[:-1] < 0)
-        level_of[others] = len(levels)
-        levels.append(_other(field, [column.values[v] for v in alone]))
-    return _with_missing(column, levels, level_of[codes], least)
-
-
-def _other(field: str, listed: Sequence[str]) -> Level:
-    present = {"field": field, "op": "present"}
-    if not listed:
-        return Level("filled in", present)
-    rule = {"all": [present, {"field": field, "op": "not_in", "value": list(listed)}]}
-    return Level("other values", rule)
-
-
-def _with_missing(column: Column, levels: list[Level], codes: Ints, least: int) -> Levels:
-    if int(column.missing.sum()) >= least and levels:
-        codes = np.where(column.missing, len(levels), codes)
-        levels = [*levels, Level("not filled in", {"field": column.name, "op": "missing"})]
-    return Levels(column.name, tuple(levels), codes)
+    level_of[alone] = np.arange(len(alone))
+    levels = [Level("value", value=column.values[v]) for v in alone]
+    if int(counts.sum() - counts[alone].sum()) >= least:
+        level_of[:-1][level_of[:-1] < 0] = len(levels)
+        levels.append(Level("other"))
+    return levels, level_of[codes]

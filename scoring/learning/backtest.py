@@ -1,0 +1,446 @@
+"""Learns from some past leads, scores the others, and says whether it would have been better.
+
+The leads held out are the last in order, or a stratified part; identical rows stay on one side.
+Everything goes through the product's own definitions and scorecard; nothing is written.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from core.errors import FieldProblem, Invalid
+from scoring.features import Bools, Floats, Ints, signal_matrix
+from scoring.learning.baselines import boosting
+from scoring.learning.drift import later_notice
+from scoring.learning.evaluate import (
+    Metrics,
+    auc_gain,
+    bootstrap,
+    calibration_floor,
+    measure,
+    recalibrate,
+    verdict,
+)
+from scoring.learning.intervals import weight_intervals
+from scoring.learning.notices import Notice
+from scoring.learning.points import Definitions, define, facts_of
+from scoring.learning.reading import Sheet
+from scoring.learning.screening import rank_auc
+from scoring.learning.signals import Learned, learn_signals
+from scoring.learning.table import Table, column_of_texts, is_blank, parse_numbers
+
+LEAST_ROWS = 20
+LEAST_SHOWN = 20  # training outcomes below which no probability is shown
+CHOSEN_PRECISION = 1.0  # of the prior for intervals of lines that were chosen from few outcomes
+MOST_OUTCOMES = 20  # values of a column that can be an outcome
+INTERACTIONS = 0.02  # AUC by which boosting leads when points miss something
+ORDERED_BY_DATE = (
+    r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})",
+    r"(?P<a>\d{1,2})[-/. ](?P<b>\d{1,2})[-/. ](?P<y>\d{2,4})",
+    r"(?P<d>\d{1,2})[-/. ](?P<name>[A-Za-z]{3})[a-z]*[-/. ,]+(?P<y>\d{2,4})",
+)
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to test: columns by name; `order` None is a stratified split; `train` None is all."""
+
+    outcome: str
+    positive: str
+    exclude: tuple[str, ...] = ()
+    order: str | None = None
+    test_share: float = 0.3
+    seed: int = 0
+    train: int | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """Past leads with outcomes y (n,) of 0 and 1, in order when `in_order`.
+
+    `row_of` (n,) numbers the different rows of the file, so that repeats share a number.
+    """
+
+    table: Table
+    y: Floats
+    row_of: Ints
+    in_order: bool
+    notices: list[Notice] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A suggested signal: points with the 90 % interval of what its outcomes say alone.
+
+    `n` counts the leads it was true for. The interval belongs to a line that was chosen from the
+    same outcomes, so it is narrower than it would be on new ones.
+    """
+
+    label: str
+    field: str
+    points: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a backtest found. `floor` is the ECE that a perfect model would show."""
+
+    n_train: int
+    n_test: int
+    learned: Metrics
+    start: Metrics
+    lines: list[Line]
+    notices: list[Notice]
+    verdict: str
+    definitions: Definitions | None
+    floor: float | None
+    gain: tuple[float, float, float] | None
+    auc_interval: tuple[float, float] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as JSON values."""
+        return {
+            "n_train": self.n_train,
+            "n_test": self.n_test,
+            "learned": self.learned.as_json(),
+            "start": self.start.as_json(),
+            "signals": [
+                {
+                    "label": line.label,
+                    "field": line.field,
+                    "points": line.points,
+                    "low": line.low,
+                    "high": line.high,
+                    "n": line.n,
+                    "chosen_from_same_outcomes": True,
+                }
+                for line in self.lines
+            ],
+            "warnings": [notice.as_json() for notice in self.notices],
+            "verdict": self.verdict,
+        }
+
+
+def run_backtest(sheet: Sheet, options: Options) -> Result:
+    """Backtest a file; raise Invalid naming the column or option when it cannot be done."""
+    return backtest(read_history(sheet, options), options)
+
+
+def backtest(history: History, options: Options) -> Result:
+    """Learn from the first or a random part of past leads and measure on the rest."""
+    train, test = split(history, options)
+    inside, outside = history.table.take(train), history.table.take(test)
+    y, truth = history.y[train], history.y[test]
+    if not 0 < y.sum() < len(y):
+        raise Invalid.field("outcome", "one_class", "all training leads have the same outcome")
+    learned = learn_signals(inside, y, in_order=history.in_order, seed=options.seed)
+    definitions = define(learned, inside)
+    notices = [*history.notices, *learned.notices]
+    enough = len(y) >= LEAST_SHOWN
+    base = float(y.mean())
+    if definitions is None:
+        notices.append(Notice("nothing_learned", "", "No field says anything about the outcome."))
+        ranking = start = start_inside = np.zeros(len(test))
+        p = np.full(len(test), base)
+        start_p = p
+    else:
+        ranking, p = definitions.points(outside), definitions.probability(outside)
+        start, start_inside = definitions.signed(outside), definitions.signed(inside)
+        start_p = recalibrate(start_inside, y, start)
+    decided = verdict(truth, p, start, start_p, base, len(y), int(y.sum()))
+    gain = interval = None
+    if 0 < truth.sum() < len(truth):
+        gain = auc_gain(truth, ranking, start)
+        interval = bootstrap(lambda rows: rank_auc(truth[rows], ranking[rows]), truth, options.seed)
+        notices += _remarks(history, inside, y, outside, truth, p, ranking, interval)
+    else:
+        text = "All leads held out have the same outcome: nothing can be said about them."
+        notices.append(Notice("one_class_held_out", options.outcome, text))
+    if decided == "too_few":
+        text = (
+            f"{len(y)} outcomes to learn from, {int(y.sum())} of them won: at least 100 with 30 of "
+            "each kind are needed before a model is proposed."
+        )
+        notices.append(Notice("too_few_outcomes", options.outcome, text))
+    return Result(
+        n_train=len(train),
+        n_test=len(test),
+        learned=measure(truth, p if enough else None, ranking),
+        start=measure(truth, start_p if enough else None, start),
+        lines=_lines(learned, definitions, inside, y),
+        notices=notices,
+        verdict=decided,
+        definitions=definitions,
+        floor=calibration_floor(p, options.seed) if enough else None,
+        gain=gain,
+        auc_interval=interval,
+    )
+
+
+def _remarks(
+    history: History,
+    inside: Table,
+    y: Floats,
+    outside: Table,
+    truth: Floats,
+    p: Floats,
+    ranking: Floats,
+    interval: tuple[float, float],
+) -> list[Notice]:
+    """Return what the leads held out show beyond the measures."""
+    found = []
+    later = later_notice(truth, p) if history.in_order else None
+    if later is not None:
+        found.append(later)
+    if not interval[0] > 0.5:
+        text = (
+            f"On the leads held out the signals rank no better than chance (AUC between "
+            f"{interval[0]:.2f} and {interval[1]:.2f}): keep the weights as they are."
+        )
+        found.append(Notice("no_signal", "", text))
+    usable = [name for name, column in inside.columns.items() if _boostable(column.values)]
+    if usable:
+        trees = boosting(inside.only(usable), y, outside.only(usable))
+        lead = rank_auc(truth, trees) - rank_auc(truth, ranking)
+        if lead > INTERACTIONS:
+            text = (
+                f"Boosted trees rank better by {lead:.3f} AUC: fields act together in ways that "
+                "points, which add up, miss."
+            )
+            found.append(Notice("interactions", "", text))
+    return found
+
+
+def _boostable(values: Sequence[str]) -> bool:
+    return len(values) < 1000
+
+
+def _lines(
+    learned: Learned, definitions: Definitions | None, inside: Table, y: Floats
+) -> list[Line]:
+    if definitions is None:
+        return []
+    facts = facts_of(inside)
+    model, icp = definitions.parsed_model, definitions.parsed_icp
+    x = np.nan_to_num(signal_matrix(model, icp, facts, definitions.types), nan=0.0)
+    sure = weight_intervals(x, y, learned.recency.weights(len(y)), CHOSEN_PRECISION)
+    labels = {attribute.key: attribute.label for attribute in icp.attributes}
+    return [
+        Line(
+            label=signal.label,
+            field=labels[signal.attribute or ""],
+            points=signal.points,
+            low=round(min(float(sure.low[i]) * definitions.scale, signal.points), 1),
+            high=round(max(float(sure.high[i]) * definitions.scale, signal.points), 1),
+            n=definitions.counts[signal.key],
+        )
+        for i, signal in enumerate(model.signals)
+    ]
+
+
+def read_history(sheet: Sheet, options: Options) -> History:
+    """Return the past leads of a file, typed, with outcomes; raise Invalid for what is unusable."""
+    _check(options)
+    outcome = _find(sheet, options.outcome, "outcome")
+    order = None if options.order is None else _find(sheet, options.order, "order")
+    left_out = {_find(sheet, name, "exclude") for name in options.exclude}
+    if outcome == order:
+        raise Invalid.field("order", "contradiction", "is the outcome itself")
+    notices = list(sheet.notices)
+    labels = sheet.columns[outcome]
+    known = np.array([not is_blank(label) for label in labels], dtype=bool)
+    y = _won(labels, known, options, sheet.header[outcome], notices)
+    keys = None
+    if order is not None:
+        keys = order_keys(sheet.columns[order], sheet.header[order])
+        gaps = int((np.isnan(keys) & known).sum())
+        if gaps:
+            text = f"{gaps} leads without {sheet.header[order]} are left out."
+            notices.append(Notice("order_missing", sheet.header[order], text))
+        known &= ~np.isnan(keys)
+    rows = np.flatnonzero(known)
+    if len(rows) < LEAST_ROWS:
+        text = f"has {len(rows)} leads with an outcome; at least {LEAST_ROWS} are needed"
+        raise Invalid.field("file", "too_few_rows", text)
+    if not 0 < y[rows].sum() < len(rows):
+        raise Invalid.field("outcome", "one_class", "all leads have the same outcome")
+    if keys is not None:
+        rows = rows[np.argsort(keys[rows], kind="stable")]
+    signals = [i for i in range(len(sheet.header)) if i not in left_out | {outcome, order}]
+    columns = {sheet.header[i]: column_of_texts(sheet.header[i], sheet.columns[i]) for i in signals}
+    if not columns:
+        raise Invalid.field("exclude", "no_columns", "leaves no column to learn from")
+    number_of: dict[tuple[str, ...], int] = {}
+    row_of = np.array(
+        [number_of.setdefault(row, len(number_of)) for row in zip(*sheet.columns, strict=True)]
+    )
+    table = Table(len(labels), columns).take(rows)
+    return History(table, y[rows], row_of[rows], keys is not None, notices)
+
+
+def _check(options: Options) -> None:
+    problems = []
+    if not 0.05 <= options.test_share <= 0.95:
+        problems.append(FieldProblem("test_share", "out_of_range", "must be between 0.05 and 0.95"))
+    if options.seed < 0:
+        problems.append(FieldProblem("seed", "out_of_range", "must not be negative"))
+    if options.train is not None and options.train < 2:
+        problems.append(FieldProblem("train", "out_of_range", "must be at least 2"))
+    if problems:
+        raise Invalid(problems)
+
+
+def _find(sheet: Sheet, name: str, option: str) -> int:
+    """Return the number of a column, by its exact name or in any case."""
+    names = [" ".join(n.split()) for n in sheet.header]
+    wanted = " ".join(name.split())
+    if wanted in names:
+        return names.index(wanted)
+    folded = [n.casefold() for n in names]
+    if folded.count(wanted.casefold()) == 1:
+        return folded.index(wanted.casefold())
+    shown = ", ".join(sheet.header[:30]) + (", …" if len(sheet.header) > 30 else "")
+    raise Invalid.field(option, "unknown_column", f"{name!r} is no column; there are {shown}")
+
+
+def _won(
+    labels: Sequence[str], known: Bools, options: Options, column: str, notices: list[Notice]
+) -> Floats:
+    """Return 1 where the outcome is the positive value, 0 for all other values."""
+    wanted = options.positive.strip().casefold()
+    as_number = parse_numbers([wanted]).get(wanted)
+    different = {label.casefold(): label for label, k in zip(labels, known, strict=True) if k}
+    numbers = parse_numbers(list(different))
+    won = {value for value in different if value == wanted}
+    if as_number is not None:
+        won |= {value for value, number in numbers.items() if number == as_number}
+    shown = ", ".join(sorted(different.values())[:10]) + (", …" if len(different) > 10 else "")
+    if not won:
+        text = f"{options.positive!r} is no value of {column}; there are {shown or 'none'}"
+        raise Invalid.field("positive", "unknown_value", text)
+    if len(different) > MOST_OUTCOMES:
+        text = f"{column} has {len(different)} different values, so it is no outcome"
+        raise Invalid.field("outcome", "not_an_outcome", text)
+    if len(different) > 2:
+        others = ", ".join(sorted(v for k, v in different.items() if k not in won))
+        text = f"{column} has {len(different)} values; {others} count as not {options.positive}."
+        notices.append(Notice("outcome_values", column, text))
+    if not known.all():
+        text = f"{int((~known).sum())} leads without an outcome are left out."
+        notices.append(Notice("outcome_missing", column, text))
+    return np.array([float(label.casefold() in won) for label in labels])
+
+
+def order_keys(texts: Sequence[str], name: str) -> Floats:
+    """Return numbers that sort like the texts, numbers or dates, NaN for blanks; else Invalid."""
+    filled = sorted({text for text in texts if not is_blank(text)})
+    found = parse_numbers(filled)
+    if len(found) < len(filled):
+        found = _dates(filled)
+    if not filled or len(found) < 0.95 * len(filled):
+        raise Invalid.field("order", "not_an_order", f"{name} holds neither numbers nor dates")
+    return np.array([found.get(text, np.nan) for text in texts])
+
+
+def _dates(texts: Sequence[str]) -> dict[str, float]:
+    """Return the days since year 1 of the texts that are dates; 3/4/2024 is 3 April, unless some
+    date of the column can only have the month first.
+    """
+    patterns = [re.compile(pattern) for pattern in ORDERED_BY_DATE]
+    matches = {text: next((m for p in patterns if (m := p.match(text))), None) for text in texts}
+    pairs = [m.groupdict() for m in matches.values() if m and "a" in m.groupdict()]
+    month_first = any(int(p["b"]) > 12 for p in pairs) and not any(int(p["a"]) > 12 for p in pairs)
+    found = {}
+    for text, match in matches.items():
+        if match is None:
+            continue
+        parts = match.groupdict()
+        year = int(parts["y"]) + (2000 if len(parts["y"]) == 2 else 0)
+        if "a" in parts:
+            day, month = int(parts["a"]), int(parts["b"])
+            day, month = (month, day) if month_first else (day, month)
+        elif "name" in parts:
+            if parts["name"].casefold() not in _MONTHS:
+                continue
+            day, month = int(parts["d"]), _MONTHS.index(parts["name"].casefold()) + 1
+        else:
+            day, month = int(parts["d"]), int(parts["m"])
+        try:
+            days = dt.date(year, month, day).toordinal()
+        except ValueError:
+            continue
+        clock = _CLOCK.search(text, match.end())
+        seconds = 0.0
+        if clock:
+            hours, minutes, rest = clock.groups()
+            seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest or 0)
+        found[text] = days + seconds / 86_400
+    return found
+
+
+def split(history: History, options: Options) -> tuple[Ints, Ints]:
+    """Return the row numbers to learn from and those held out; repeats of a row stay together."""
+    if history.in_order:
+        train, test = _split_by_order(history, options.test_share)
+    else:
+        train, test = _split_stratified(history, options)
+    if not len(test) or len(train) < 2:
+        raise Invalid.field("file", "too_few_rows", "has too few different rows to hold some out")
+    if options.train is not None and options.train < len(train):
+        train = _fewer(history, train, options)
+    return train, test
+
+
+def _split_by_order(history: History, share: float) -> tuple[Ints, Ints]:
+    n = len(history.y)
+    held = np.zeros(n, dtype=bool)
+    held[n - max(1, round(share * n)) :] = True
+    # The order is part of a row, so repeats are of one moment; those before the cut decide.
+    held &= ~np.isin(history.row_of, history.row_of[~held])
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _split_stratified(history: History, options: Options) -> tuple[Ints, Ints]:
+    n = len(history.y)
+    if len(np.unique(history.row_of)) == n:
+        return _stratified(np.arange(n), history.y, options.seed, test_size=options.test_share)
+    # Whole groups of repeats are held out, until their rows make up the share of each outcome.
+    random = np.random.default_rng(options.seed)
+    chosen: list[int] = []
+    for outcome in (0.0, 1.0):
+        members = history.row_of[history.y == outcome]
+        groups, counts = np.unique(members, return_counts=True)
+        room = round(options.test_share * len(members))
+        for group in random.permutation(len(groups)):
+            if counts[group] <= room:
+                room -= int(counts[group])
+                chosen.append(groups[group])
+    held = np.isin(history.row_of, chosen)
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _fewer(history: History, train: Ints, options: Options) -> Ints:
+    """Return some of the training rows: the latest in order, or at random with both outcomes."""
+    if history.in_order:
+        return train[-(options.train or len(train)) :]
+    return _stratified(train, history.y, options.seed, train_size=options.train)[0]
+
+
+def _stratified(rows: Ints, y: Floats, seed: int, **sizes: float | None) -> tuple[Ints, Ints]:
+    """Split row numbers with equal shares won on both sides, as far as there are enough."""
+    try:
+        first, second = train_test_split(rows, stratify=y[rows], random_state=seed, **sizes)
+    except ValueError:
+        message = "has too few leads of one outcome to learn from some and hold out others"
+        raise Invalid.field("file", "too_few_rows", message) from None
+    return np.sort(first), np.sort(second)

@@ -1,0 +1,159 @@
+"""Outcomes that change with time: how fast old ones fade, and how far the base rate has moved.
+
+Both are chosen on the past alone: a model of the leads before a block predicts the block.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2_contingency
+
+from scoring.features import Floats, Ints
+from scoring.learning.design import build
+from scoring.learning.fit import fit_map, log_evidence
+from scoring.learning.levels import least_support, make_levels
+from scoring.learning.notices import Notice
+from scoring.learning.shrinkage import fit_path, shift_to
+from scoring.learning.table import Table
+
+MOST_BLOCKS, LEAST_BLOCKS = 10, 4
+LEAST_IN_BLOCK, LEAST_OF_EACH = 40, 10  # leads, and outcomes of the rarer kind
+MOST_ROWS = 50_000  # the latest ones, on which the half-life is chosen
+HALF_LIVES: tuple[float | None, ...] = (None, 1.0, 0.5, 0.25, 0.125, 0.0625)  # of all outcomes
+STEP_SHARE, MOST_STEP = 0.5, 1.0
+LEAST_Z = 1.0  # of a gain in log loss, in its standard errors
+SURE = 0.001  # of the chance that blocks alike in truth differ as much
+LEAST_RANGE = 0.05  # between win rates of blocks that is worth a word
+
+
+@dataclass(frozen=True)
+class Recency:
+    """`half_life` in outcomes, None when old ones count in full; `step` moves the intercept."""
+
+    half_life: float | None = None
+    step: float = 0.0
+
+    def weights(self, n: int) -> Floats:
+        """Return the weight of n outcomes in order of time, the newest 1."""
+        if self.half_life is None:
+            return np.ones(n)
+        faded: Floats = np.exp2(-np.arange(n)[::-1] / self.half_life)
+        return faded
+
+
+def choose_recency(table: Table, y: Floats) -> Recency:
+    """Return the half-life and the step for n leads in order of time with outcomes y (n,).
+
+    Without a clear gain on past blocks old outcomes count in full and the intercept stays.
+    """
+    start = max(0, len(y) - MOST_ROWS)
+    rows = np.arange(start, len(y))
+    table, y = table.take(rows), y[rows]
+    blocks = _blocks(y)
+    if len(blocks) < LEAST_BLOCKS:
+        return Recency()
+    first = len(blocks) // 2
+    lives = [None if share is None else share * len(y) for share in HALF_LIVES]
+    predicted = [_predict(table, y, blocks[t], lives) for t in range(first, len(blocks))]
+    seen = blocks[first:]
+    truth = np.concatenate([y[block] for block in seen])
+    losses = [
+        _loss(truth, np.concatenate([by_life[i] for by_life in predicted]))
+        for i in range(len(lives))
+    ]
+    best = min(range(len(lives)), key=lambda i: losses[i].sum())
+    if not _clear(losses[0] - losses[best]):
+        best = 0
+    log_odds = [by_life[best] for by_life in predicted]
+    steps = [_step(log_odds[i], y[block]) for i, block in enumerate(seen)]
+    # Each step is tried on the block after the one that it was taken from.
+    gain = np.concatenate(
+        [
+            _loss(y[block], log_odds[i + 1]) - _loss(y[block], log_odds[i + 1] + steps[i])
+            for i, block in enumerate(seen[1:])
+        ]
+    )
+    return Recency(lives[best], steps[-1] if _clear(gain) else 0.0)
+
+
+def _blocks(y: Floats) -> list[Ints]:
+    rarer = min(float(y.sum()), float(len(y) - y.sum()))
+    count = int(min(MOST_BLOCKS, len(y) // LEAST_IN_BLOCK, rarer // LEAST_OF_EACH))
+    return np.array_split(np.arange(len(y)), count) if count else []
+
+
+def _predict(table: Table, y: Floats, block: Ints, lives: Sequence[float | None]) -> list[Floats]:
+    """Return log-odds of the leads of a block by models of the leads before, one a half-life."""
+    past = np.arange(block[0])
+    if not 0 < y[past].sum() < len(past):
+        return [np.zeros(len(block)) for _ in lives]
+    before, here = table.take(past), table.take(block)
+    levels = [make_levels(c, least_support(len(past))) for c in before.columns.values()]
+    levels = [v for v in levels if len(v.levels) > 1]
+    if not levels:
+        share = y[past].mean()
+        return [np.full(len(block), np.log(share / (1 - share))) for _ in lives]
+    design, _ = build(levels)
+    outside = build([v.on(here, here.types) for v in levels])[0]
+    fits = fit_path(design, y[past], np.ones(len(past)))
+    start = fits[int(np.argmax([log_evidence(fit) for fit in fits]))]
+    found = []
+    for life in lives:
+        weights = Recency(life).weights(len(past))
+        fit = fit_map(design, y[past], weights, start.precision, start=start)
+        effects = design.basis @ fit.b if design.basis is not None else fit.b
+        found.append(fit.intercept + np.asarray(outside.cells @ effects).ravel())
+    return found
+
+
+def _step(log_odds: Floats, y: Floats) -> float:
+    """Return half of what the intercept was off on a block, at most half of one."""
+    if not 0 < y.sum() < len(y):
+        return 0.0
+    off = shift_to(log_odds, y, np.ones(len(y)))
+    return STEP_SHARE * float(np.clip(off, -MOST_STEP, MOST_STEP))
+
+
+def _loss(y: Floats, log_odds: Floats) -> Floats:
+    loss: Floats = np.logaddexp(0.0, log_odds) - y * log_odds
+    return loss
+
+
+def _clear(gain: Floats) -> bool:
+    spread = float(gain.std())
+    return spread > 0 and float(gain.sum()) > LEAST_Z * spread * float(np.sqrt(len(gain)))
+
+
+def drift_notice(y: Floats, recency: Recency) -> Notice | None:
+    """Return a notice when n outcomes in order of time do not come from one and the same world."""
+    blocks = _blocks(y)
+    if len(blocks) >= 2:
+        won = np.array([y[block].sum() for block in blocks])
+        lost = np.array([len(block) for block in blocks]) - won
+        rates = won / (won + lost)
+        if np.ptp(rates) >= LEAST_RANGE and chi2_contingency([won, lost]).pvalue < SURE:
+            text = (
+                f"The share won moved between {rates.min():.0%} and {rates.max():.0%} over time, "
+                f"{rates[-1]:.0%} last. Probabilities hold only while it stays."
+            )
+            return Notice("drift", "", text)
+    if recency.half_life is not None:
+        text = (
+            f"Newer outcomes predict better than older ones: an outcome counts half after "
+            f"{recency.half_life:.0f} further ones."
+        )
+        return Notice("drift", "", text)
+    return None
+
+
+def later_notice(y: Floats, p: Floats) -> Notice | None:
+    """Return a notice when later leads, outcomes y (n,), did not win as expected, p (n,)."""
+    expected, spread = float(p.mean()), float(np.sqrt((p * (1 - p)).mean() / len(p)))
+    if abs(float(y.mean()) - expected) <= 3 * spread:
+        return None
+    text = (
+        f"The later leads won {y.mean():.0%} where {expected:.0%} was expected: "
+        "the base rate has moved."
+    )
+    return Notice("drift", "", text)

@@ -1,0 +1,264 @@
+"""Which fields may become signals: named and left out are those that cannot, that give the outcome
+away, and that repeat another field.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scoring.features import Bools, Floats, Ints
+from scoring.learning.levels import Levels, least_support, make_levels
+from scoring.learning.notices import Notice
+from scoring.learning.table import Column, Table, looks_like_dates
+
+LEAK_AUC = 0.90  # of the field alone
+LEAK_ODDS = 20.0  # of a value against the rest: the lower 95 % bound
+LEAK_SUPPORT, LEAK_SHARE = 20, 0.01
+COPY_INFORMATION = 0.80  # shared by two fields, of what the richer one holds
+COPY_RANK = 0.98  # correlation of ranks of two numbers
+COPY_ROWS = 20_000  # leads looked at for copies
+TEXT_LENGTH, TEXT_WORDS = 40, 5  # means from which distinct texts are prose
+LEAST_GROUPED = 0.2  # share of the values that must be frequent for a field of many
+DENSE = 0.5  # of a range of whole numbers, all different: a running number
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Screened:
+    """The fields that may become signals, with their levels.
+
+    `muted` names levels that are left out because they alone give the outcome away.
+    """
+
+    levels: list[Levels]
+    muted: dict[str, Ints] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+
+
+def screen(table: Table, y: Floats, seed: int = 0) -> Screened:
+    """Return the usable fields of past leads with outcomes y (n,) of 0 and 1."""
+    notices: list[Notice] = []
+    least = least_support(table.n)
+    usable: list[Levels] = []
+    muted: dict[str, Ints] = {}
+    for column in table.columns.values():
+        problem = why_unusable(column, least)
+        if problem is not None:
+            notices.append(problem)
+            continue
+        if column.stray:
+            text = (
+                f"{column.stray} values of {column.name} are no numbers and count as not filled in."
+            )
+            notices.append(Notice("mixed_values", column.name, text))
+        levels = make_levels(column, least)
+        if len(levels.levels) < 2:
+            text = f"{column.name} is the same for nearly all leads and is left out."
+            notices.append(Notice("constant", column.name, text))
+            continue
+        leak, leaky = find_leak(levels, y, seed)
+        if leak is not None:
+            notices.append(leak)
+        if leak is None or (len(leaky) == 1 and len(levels.levels) > 2):
+            usable.append(levels)
+            if len(leaky):
+                muted[levels.field] = leaky
+    kept, copies = without_copies(usable, table)
+    return Screened(kept, muted, notices + copies)
+
+
+def why_unusable(column: Column, least: int) -> Notice | None:
+    """Return why a field cannot become a signal, None when it can."""
+    name, known = column.name, ~column.missing
+    n = int(known.sum())
+    if n == 0:
+        return Notice("empty", name, f"{name} is never filled in and is left out.")
+    if column.type != "text":
+        if column.type == "number" and _runs(column, known):
+            text = f"{name} is a running number or an identifier and is left out."
+            return Notice("identifier", name, text)
+        return None
+    assert column.codes is not None
+    counts = np.bincount(column.codes[known], minlength=len(column.values))
+    used = [value for value, count in zip(column.values, counts, strict=True) if count]
+    if looks_like_dates(used):
+        text = f"{name} holds dates; a date is no signal. It can be the order of the leads."
+        return Notice("date", name, text)
+    frequent = float(counts[counts >= least].sum()) / n
+    if frequent >= LEAST_GROUPED or n < 2 * least:
+        return None
+    if np.mean([len(v) for v in used]) >= TEXT_LENGTH or (
+        np.mean([len(v.split()) for v in used]) >= TEXT_WORDS
+    ):
+        return Notice("free_text", name, f"{name} is free text and is left out.")
+    text = f"{name} has {len(used)} different values, few of them often, and is left out."
+    return Notice("too_many_values", name, text)
+
+
+def _runs(column: Column, known: Bools) -> bool:
+    """Return whether whole numbers are all different and fill their range, or are called an id."""
+    assert column.numbers is not None
+    values = column.numbers[known]
+    if len(values) < 20 or np.any(values % 1 != 0) or len(np.unique(values)) < len(values):
+        return False
+    words = column.name.casefold().replace("_", " ").replace(".", " ").split()
+    named = bool({"id", "number", "no", "nr", "key", "uid", "index", "row"} & set(words))
+    return named or len(values) / (values.max() - values.min() + 1) >= DENSE
+
+
+def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints]:
+    """Return a notice when a field gives the outcome away, and its levels that do."""
+    alone = auc_alone(levels, y, seed)
+    leaky = leaky_levels(levels, y)
+    name = levels.field
+    if alone > LEAK_AUC:
+        text = (
+            f"{name} alone tells won from lost (AUC {alone:.2f}): it is probably known only "
+            "afterwards. It is left out until you say otherwise."
+        )
+        return Notice("leak", name, text), np.arange(len(levels.levels))
+    if not len(leaky):
+        return None, leaky
+    values = " and ".join(levels.label([int(i)]) for i in leaky)
+    what = "the field is" if len(leaky) > 1 or len(levels.levels) == 2 else "this value is"
+    text = (
+        f"{name} “{values}” has more than {LEAK_ODDS:g} times the odds of the rest: it is probably "
+        f"known only afterwards; {what} left out until you say otherwise."
+    )
+    return Notice("leak", name, text), leaky
+
+
+def leaky_levels(levels: Levels, y: Floats) -> Ints:
+    """Return the levels whose odds of winning against the rest have a lower 95 % bound over 20."""
+    known = levels.codes >= 0
+    k = len(levels.levels)
+    won = np.bincount(levels.codes[known], y[known], k)
+    all_of = levels.counts()
+    lost = all_of - won
+    a, b = won + 0.5, lost + 0.5
+    c, d = won.sum() - won + 0.5, lost.sum() - lost + 0.5
+    bound = np.log(a * d / (b * c)) - 1.96 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+    support = max(LEAK_SUPPORT, LEAK_SHARE * len(y))
+    return np.flatnonzero((bound > np.log(LEAK_ODDS)) & (all_of >= support))
+
+
+def auc_alone(levels: Levels, y: Floats, seed: int) -> float:
+    """Return the out-of-fold AUC of a field's win rates by level, so that chance is no leak."""
+    codes = np.where(levels.codes < 0, len(levels.levels), levels.codes)
+    folds = np.random.default_rng(seed).permutation(len(y)) % FOLDS
+    rate = np.empty(len(y))
+    for fold in range(FOLDS):
+        here, there = folds == fold, folds != fold
+        k = len(levels.levels) + 1
+        won = np.bincount(codes[there], y[there], k) + y[there].mean()
+        rate[here] = (won / (np.bincount(codes[there], minlength=k) + 1))[codes[here]]
+    return rank_auc(y, rate)
+
+
+def rank_auc(y: Floats, score: Floats) -> float:
+    """Return the area under the ROC curve, ties counting half; 0.5 without both outcomes."""
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    won = float(y.sum())
+    lost = len(y) - won
+    if not won or not lost:
+        return 0.5
+    return float((ranks @ y - won * (won + 1) / 2) / (won * lost))
+
+
+def without_copies(usable: Sequence[Levels], table: Table) -> tuple[list[Levels], list[Notice]]:
+    """Return the fields without copies: of each cluster the one most like all others stays."""
+    m = len(usable)
+    rows = np.arange(table.n)
+    if table.n > COPY_ROWS:
+        rows = np.linspace(0, table.n - 1, COPY_ROWS).astype(np.int64)
+    codes = [np.where(v.codes[rows] < 0, len(v.levels), v.codes[rows]) for v in usable]
+    entropies = [_entropy(np.bincount(c)) for c in codes]
+    alike = np.eye(m)
+    for i in range(m):
+        for j in range(i):
+            alike[i, j] = alike[j, i] = _likeness(codes[i], codes[j], entropies[i], entropies[j])
+    for group in _by_ranks([v.field for v in usable], table, rows):
+        for i, j, rho in group:
+            alike[i, j] = alike[j, i] = max(alike[i, j], rho)
+    keep, notices = [], []
+    left = set(range(m))
+    for i in range(m):
+        if i not in left:
+            continue
+        cluster = [j for j in sorted(left) if alike[i, j] >= COPY_INFORMATION]
+        chosen = max(cluster, key=lambda j: (round(float(alike[j, cluster].sum()), 9), -j))
+        cluster = [j for j in sorted(left) if alike[chosen, j] >= COPY_INFORMATION]
+        left -= set(cluster)
+        keep.append(chosen)
+        for j in cluster:
+            if j != chosen:
+                name, other = usable[j].field, usable[chosen].field
+                text = f"{name} says the same as {other}: the two are counted once, as {other}."
+                notices.append(Notice("copy", name, text))
+    return [usable[i] for i in sorted(keep)], notices
+
+
+def _entropy(counts: Ints) -> float:
+    share = counts[counts > 0] / counts.sum()
+    return float(-(share * np.log(share)).sum())
+
+
+def _likeness(a: Ints, b: Ints, entropy_a: float, entropy_b: float) -> float:
+    """Return the information that two fields share, as a share of what the richer one holds."""
+    richer = max(entropy_a, entropy_b)
+    if min(entropy_a, entropy_b) < COPY_INFORMATION * richer or richer == 0:
+        return 0.0
+    width = int(b.max()) + 1
+    joint = np.bincount(a * width + b)
+    shared = entropy_a + entropy_b - _entropy(joint)
+    # What independent fields would seem to share by chance (Miller and Madow).
+    chance = (len(np.unique(a)) - 1) * (len(np.unique(b)) - 1) / (2 * len(a))
+    return max(0.0, (shared - chance) / richer)
+
+
+def _by_ranks(
+    fields: Sequence[str], table: Table, rows: Ints
+) -> list[list[tuple[int, int, float]]]:
+    """Return pairs of number fields whose ranks agree, with the agreement."""
+    numeric = [i for i, name in enumerate(fields) if table.columns[name].type == "number"]
+    by_gaps: dict[bytes, list[int]] = {}
+    for i in numeric:
+        by_gaps.setdefault(
+            np.packbits(table.columns[fields[i]].missing[rows]).tobytes(), []
+        ).append(i)
+    found = []
+    for members in by_gaps.values():
+        known = rows[~table.columns[fields[members[0]]].missing[rows]]
+        if len(members) < 2 or len(known) < 20:
+            continue
+        ranks = np.stack([_ranks(table.numbers(fields[i])[known]) for i in members])
+        rho = np.abs(np.corrcoef(ranks))
+        found.append(
+            [
+                (members[a], members[b], float(rho[a, b]))
+                for a, b in zip(*np.nonzero(np.tril(rho >= COPY_RANK, -1)), strict=True)
+                if _agree_beyond_the_usual(ranks[a], ranks[b])
+            ]
+        )
+    return found
+
+
+def _agree_beyond_the_usual(a: Floats, b: Floats) -> bool:
+    """Return whether ranks agree also where not both numbers are at their most frequent value."""
+    unusual = (a != _most_frequent(a)) | (b != _most_frequent(b))
+    if unusual.sum() < 20 or a[unusual].std() == 0 or b[unusual].std() == 0:
+        return True
+    rho = np.corrcoef(_ranks(a[unusual]), _ranks(b[unusual]))[0, 1]
+    return bool(abs(rho) >= COPY_RANK)
+
+
+def _most_frequent(values: Floats) -> float:
+    distinct, counts = np.unique(values, return_counts=True)
+    return float(distinct[counts.argmax()])
+
+
+def _ranks(values: Floats) -> Floats:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
