@@ -56,7 +56,7 @@ def start_rescore_all(by: Any = None) -> Job:
         chunks = cursor.fetchall()
     # Ranges without gaps and open at the end, for leads that arrive while the job is written.
     starts = [start for start, _ in chunks]
-    ranges = zip(starts, [*starts[1:], None], strict=True)
+    ranges = zip(starts, [*starts[1:], None], strict=False)  # no starts, no ranges
     return jobs.start_job(
         RESCORE_ALL,
         chunks=({"from": start, "before": end} for start, end in ranges),
