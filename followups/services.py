@@ -3,7 +3,9 @@ an activity and plans the lead, in one transaction. The next step is a row when 
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import models, transaction
@@ -54,12 +56,13 @@ def complete_followup(
     result: str = "",
     note: str = "",
     next_step: NextStep | None = None,
+    also: Mapping[str, Any] | None = None,
 ) -> Followup:
     """Mark a call or task as done and return it; the run's next step follows at once.
 
     A call needs its `result` (CallResult) and becomes an attempted or connected call on the
-    timeline, so it counts as engagement. `next_step` is planned beside the run. Raises Invalid,
-    Forbidden, or Conflict when it was finished meanwhile.
+    timeline, so it counts as engagement; `also` is kept with that entry. `next_step` is planned
+    beside the run. Raises Invalid, Forbidden, or Conflict when it was finished meanwhile.
     """
     followup = _lock(followup)
     _require(policies.can_complete_followup(by, followup), followup)
@@ -77,6 +80,7 @@ def complete_followup(
     _finish(followup, Followup.State.DONE, by, note)
     if next_step is not None:
         _schedule(followup.lead, next_step, prefix="next_step.")
+    data |= also or {}
     Activity.objects.create(lead=followup.lead, kind=kind, actor=by, data=data)
     plan([followup.lead_id])
     return followup

@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "scoring",
     "intake",
     "followups",
+    "calls",
     "desk",
     "pipeline",
     "world",

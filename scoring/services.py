@@ -16,6 +16,8 @@ from scoring.rescoring import lock, rescore
 from scoring.tiers import Tier
 
 DEFAULT_EXPIRY_DAYS = 180
+# What leads bring up by themselves: evidence of every lead, whatever its framework asks.
+CONCERN, COMPETITION = "concern", "competition"
 MOST_QUOTE = 20_000
 AHEAD = dt.timedelta(minutes=5)  # tolerated between a client's clock and ours
 
@@ -102,6 +104,8 @@ def expiry_days(dimension: str, config: LiveConfig) -> int:
         criterion = live.framework.criterion(dimension)
         if criterion is not None:
             return criterion.expires_days or DEFAULT_EXPIRY_DAYS
+    if dimension in (CONCERN, COMPETITION):
+        return DEFAULT_EXPIRY_DAYS
     known = ", ".join(config.dimensions)
     raise Invalid.field("dimension", "unknown_dimension", f"must be one of {known}")
 

@@ -1,0 +1,11 @@
+"""Discovery calls: the script, the answers, how a call ended."""
+
+from django.apps import AppConfig
+
+
+class CallsConfig(AppConfig):
+    name = "calls"
+
+    def ready(self) -> None:
+        """Register the bundle section."""
+        from calls import bundles  # noqa: F401  (registration by import)

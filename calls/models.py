@@ -1,0 +1,173 @@
+"""Calls, the answers given in them, and what may come of a call (docs/domain/calls.md)."""
+
+from django.conf import settings
+from django.db import models
+
+from core.clock import DatabaseNow
+from followups.models import Followup
+from leads.models import Lead
+from scoring.models import Evidence, FrameworkVersion
+
+
+class CallOutcome(models.Model):
+    """One way in which a call may end, and what follows from it.
+
+    `connected` calls count as contact, others that end the clock as an attempt, the rest as a note.
+    `moves_to` is a stage: an open one is reached as far as the table of moves and the gates allow,
+    disqualified and lost close the lead, recycled takes it out of work. A follow-up is due
+    `followup_hours` of team time later, or at the callback's time.
+    """
+
+    key = models.CharField(max_length=60, primary_key=True)
+    label = models.CharField(max_length=60)
+    position = models.PositiveSmallIntegerField()
+    connected = models.BooleanField()
+    ends_clock = models.BooleanField()
+    needs_note = models.BooleanField()
+    needs_callback = models.BooleanField()
+    needs_reason = models.BooleanField()
+    reasons = models.JSONField(default=list, help_text="Choices of the reason; [] for any words.")
+    moves_to = models.CharField(max_length=12, blank=True)
+    activity = models.CharField(max_length=20, blank=True, help_text="Recorded beside the call.")
+    followup_kind = models.CharField(max_length=8, blank=True)
+    followup_title = models.CharField(max_length=120, blank=True)
+    followup_hours = models.PositiveSmallIntegerField(default=0)
+    bars_calls = models.BooleanField(help_text="The lead is not to be called again.")
+
+    class Meta:
+        ordering = ["position", "key"]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Call(models.Model):
+    """One conversation with a lead by the questions of one framework version.
+
+    A lead has at most one open call, which everybody who may change the lead can take part in.
+    `notes_version` counts the saves of the notes. The score is kept as it was at start and end.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        FINISHED = "finished", "Finished"
+
+    class Direction(models.TextChoices):
+        OUTBOUND = "outbound", "Outbound"
+        INBOUND = "inbound", "Inbound"
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="calls")
+    rep = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="calls",
+    )
+    framework_version = models.ForeignKey(
+        FrameworkVersion, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    direction = models.CharField(max_length=8, choices=Direction, default=Direction.OUTBOUND)
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    started_at = models.DateTimeField(db_default=DatabaseNow())
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+    notes = models.TextField(blank=True)
+    notes_version = models.PositiveIntegerField(default=0)
+    outcome = models.ForeignKey(
+        CallOutcome, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    reason = models.CharField(max_length=200, blank=True)
+    callback_at = models.DateTimeField(null=True)
+    summary = models.TextField(blank=True)
+    followup = models.ForeignKey(
+        Followup, null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
+    )
+    start_score = models.SmallIntegerField()
+    start_low = models.SmallIntegerField()
+    start_high = models.SmallIntegerField()
+    start_tier = models.CharField(max_length=4, blank=True)
+    end_score = models.SmallIntegerField(null=True)
+    end_low = models.SmallIntegerField(null=True)
+    end_high = models.SmallIntegerField(null=True)
+    end_tier = models.CharField(max_length=4, blank=True)
+    external_key = models.CharField(max_length=120, null=True, unique=True)  # noqa: DJ001
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lead"], condition=models.Q(state="open"), name="call_one_open"
+            )
+        ]
+        indexes = [models.Index(fields=["lead", "-started_at", "-id"], name="call_history")]
+
+    def __str__(self) -> str:
+        return f"Call {self.pk} ({self.state})"
+
+
+class CallAnswer(models.Model):
+    """One thing noted in a call, in the order in which it came. Append-only.
+
+    The newest row of a question is the one that counts; `replaces` is the one it took the place of,
+    and `unseen` says that its author had not seen that one. `client_key` makes a repeat harmless.
+    """
+
+    class Kind(models.TextChoices):
+        ANSWER = "answer", "Answer"
+        UNKNOWN = "unknown", "Asked, not known"
+        LATER = "later", "Ask later"
+        CONCERN = "concern", "Concern"
+        COMPETITOR = "competitor", "Competitor"
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, db_index=False, related_name="answers")
+    client_key = models.CharField(max_length=255)
+    kind = models.CharField(max_length=10, choices=Kind)
+    question = models.CharField(max_length=60, blank=True)
+    dimension = models.CharField(max_length=40)
+    answer = models.CharField(max_length=60, blank=True)
+    label = models.CharField(max_length=200, blank=True, help_text="The answer in words.")
+    rating = models.PositiveSmallIntegerField(null=True)
+    amount = models.CharField(max_length=100, blank=True, help_text="A number, period or name.")
+    quote = models.TextField(blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+    at = models.DateTimeField(db_default=DatabaseNow())
+    evidence = models.ForeignKey(
+        Evidence, null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
+    )
+    replaces = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
+    )
+    unseen = models.BooleanField(default=False)
+    score_before = models.SmallIntegerField()
+    tier_before = models.CharField(max_length=4, blank=True)
+    score = models.SmallIntegerField()
+    low = models.SmallIntegerField()
+    high = models.SmallIntegerField()
+    tier = models.CharField(max_length=4, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["call", "client_key"], name="callanswer_once")
+        ]
+        indexes = [models.Index(fields=["call", "id"], name="callanswer_order")]
+
+    def __str__(self) -> str:
+        return f"{self.question or self.kind}: {self.label}"
+
+    @property
+    def delta(self) -> int:
+        """What it moved the score by, in points."""
+        return self.score - self.score_before

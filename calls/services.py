@@ -1,0 +1,554 @@
+"""Writes of calls: lock the lead's standing, then the call; policy; change; activity; rescore.
+
+Every answer is a transaction of its own and is rescored at once, so a call that breaks off loses
+nothing. Repeating a request changes nothing.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from django.db import transaction
+
+from accounts.models import User
+from calls import policies
+from calls.models import Call, CallAnswer, CallOutcome
+from calls.scripts import answer_of, question_of, script_of
+from calls.selectors import barred_since, summary_of
+from core.clock import now
+from core.errors import Conflict, FieldProblem, Invalid, NotFound, StaleVersion
+from core.sweeps import nudge_on_commit
+from followups.cadence import step_due
+from followups.definitions import Wait
+from followups.models import Followup
+from followups.places import Places
+from followups.planning import SWEEP as PLAN
+from followups.planning import plan
+from followups.services import CallResult, NextStep, add_followup, complete_followup
+from leads.activities import Kind
+from leads.identity import clean_text
+from leads.models import Activity, Lead
+from leads.policies import is_closed
+from leads.services import move_lead, record_outcome
+from leads.stages import MOVES, StageKey
+from scoring import facts
+from scoring.live import live_config
+from scoring.models import FrameworkVersion, ModelVersion, Snapshot, Standing
+from scoring.rescoring import insert_snapshots, lock, rescore
+from scoring.selectors import explain, rating_word
+from scoring.services import COMPETITION, CONCERN, add_evidence
+
+MOST_NOTES = 20_000
+MOST_QUOTE = 5_000
+MOST_LABEL = 200
+MOST_AMOUNT = 100
+MOST_KEY = 255
+MOST_ROWS = 1_000  # answers in one call: far more than anybody gives, few enough to show
+CONCERN_OPEN = 0  # rating of a concern: nothing has answered it yet
+COMPETITOR_NAMED = 50  # rating of a competitor: named, without a judgement who is ahead
+STEP_AHEAD = dt.timedelta(days=1)  # a call step that is due within it is what this call was
+AHEAD = dt.timedelta(days=366)
+_WAY = (StageKey.NEW, StageKey.MQL, StageKey.ACCEPTED, StageKey.SQL, StageKey.OPPORTUNITY)
+
+
+@dataclass(frozen=True)
+class AnswerInput:
+    """One answer as a caller gives it: `answer` (a key), or `rating` (0–100), or `unknown`, or
+    `later` ("ask later", which is no answer).
+
+    `client_key` names the request: repeated with the same key it is one answer. `seen` is the id of
+    the answer to this question that the author saw, 0 for none, None where nobody looked.
+    """
+
+    question: str
+    client_key: str
+    answer: str = ""
+    rating: int | None = None
+    unknown: bool = False
+    later: bool = False
+    amount: str = ""
+    quote: str = ""
+    seen: int | None = None
+
+
+@dataclass(frozen=True)
+class FinishInput:
+    """How a call ended; `summary` "" takes the one made from the answers. `callback_at` is aware.
+
+    `note` is added to the notes. `next_title` and `next_at` replace what the outcome plans.
+    """
+
+    outcome: str
+    reason: str = ""
+    callback_at: dt.datetime | None = None
+    note: str = ""
+    summary: str = ""
+    next_title: str = ""
+    next_at: dt.datetime | None = None
+
+
+@transaction.atomic
+def start_call(
+    lead: Lead,
+    *,
+    by: User,
+    direction: str = Call.Direction.OUTBOUND,
+    external_key: str = "",
+    framework_version: int | None = None,
+) -> tuple[Call, bool]:
+    """Begin a call with a lead, or return the open one; the second value says that it is new.
+
+    `external_key` is another system's name of the call: with a known one that call is returned,
+    finished or not. `framework_version` must be the live one of the lead's score model. Raises
+    Conflict for a closed lead, one not to be called (unless it calls), or another call's way.
+    """
+    locked = lock([lead.pk])
+    lead = Lead.objects.select_related("standing").get(pk=lead.pk)
+    decision = policies.can_start_call(by, lead)
+    if not decision and is_closed(lead.stage):
+        raise Conflict(decision.reason)
+    decision.require()
+    key = _checked_key(external_key, "external_key", 120) if external_key else None
+    if direction not in Call.Direction.values:
+        raise Invalid.field("direction", "not_a_choice", "must be outbound or inbound")
+    if key is not None:
+        known = Call.objects.select_related("lead").filter(external_key=key).first()
+        if known is not None:
+            if known.lead_id != lead.pk:
+                raise Conflict(
+                    "This key belongs to a call with another lead.",
+                    [FieldProblem("external_key", "duplicate", "names another call")],
+                )
+            return known, False
+    present = Call.objects.select_related("lead").filter(lead=lead, state=Call.State.OPEN).first()
+    if present is not None:
+        if key is not None:
+            raise Conflict(
+                f"Call {present.pk} with this lead is open. Finish it first.",
+                existing_id=present.pk,
+            )
+        return present, False
+    if direction == Call.Direction.OUTBOUND and barred_since(lead.pk) is not None:
+        raise Conflict("This lead asked not to be called.")
+    if lead.standing.scored_at is None or lead.standing.stale_at is not None:
+        rescore([lead.pk])
+    standing = Standing.objects.get(pk=lead.pk)
+    config = live_config(locked.model_ids)
+    model = config.by_id(standing.model_version_id) or config.fallback
+    script = ModelVersion.objects.values_list("framework_id", flat=True).get(pk=model.id)
+    if framework_version is not None and framework_version != script:
+        _refuse_version(framework_version, script)
+    call = Call.objects.create(
+        lead=lead,
+        rep=by,
+        framework_version_id=script,
+        direction=direction,
+        external_key=key,
+        start_score=standing.score,
+        start_low=standing.low,
+        start_high=standing.high,
+        start_tier=standing.tier,
+    )
+    call.refresh_from_db(fields=["started_at"])
+    return call, True
+
+
+def _refuse_version(given: int, script: int) -> None:
+    known = FrameworkVersion.objects.filter(pk=given).first()
+    message = f"is not the framework of this lead, which is version {script}"
+    if known is not None and known.state == FrameworkVersion.State.RETIRED:
+        message = f"is retired; the live version for this lead is {script}"
+    raise Invalid.field("framework_version", "not_live", message)
+
+
+@transaction.atomic
+def save_answer(call: Call, data: AnswerInput, *, by: User) -> CallAnswer:
+    """Keep one answer of a call as evidence, rescore the lead, and return it with its effect.
+
+    Every answer stays; the newest of a question counts. When it takes the place of one that its
+    author had not seen, `unseen` is true and `replaces` names that one, so that both can be shown.
+    Raises Invalid naming the field, or Conflict for a call that is finished.
+    """
+    key = _checked_key(data.client_key, "client_key", MOST_KEY)
+    question = question_of(script_of(call.framework_version_id), data.question)
+    call, before = _lock(call, by)
+    known = call.answers.filter(client_key=key).first()
+    if known is not None:
+        return _same(known, data.question)
+    _require_open(call, by)
+    quote = _checked_text(data.quote, "quote", MOST_QUOTE)
+    amount = _checked_text(data.amount, "amount", MOST_AMOUNT)
+    kind, answer, label, rating = CallAnswer.Kind.ANSWER, "", "", data.rating
+    if data.later:
+        kind, label, rating = CallAnswer.Kind.LATER, "Ask later", None
+    elif data.unknown:
+        kind, label, rating = CallAnswer.Kind.UNKNOWN, "Asked, not known", None
+    elif data.answer:
+        if rating is not None:
+            raise Invalid.field("rating", "contradiction", "give an answer or a rating, not both")
+        chosen = answer_of(question, data.answer)
+        answer, label, rating = chosen.key, chosen.label, chosen.rating
+        if rating is None:
+            kind = CallAnswer.Kind.UNKNOWN
+    elif rating is None:
+        raise Invalid.field("answer", "required", "give an answer, a rating, or say not known")
+    else:
+        if isinstance(rating, bool) or not isinstance(rating, int) or not 0 <= rating <= 100:
+            raise Invalid.field("rating", "out_of_range", "must be a whole number from 0 to 100")
+        label = rating_word(rating).capitalize()
+    newest = call.answers.filter(question=question.key).order_by("-id").first()
+    evidence = None
+    # A dimension that no live framework has any more keeps its answer without a score.
+    if kind != CallAnswer.Kind.LATER and question.dimension in live_config().dimensions:
+        evidence = add_evidence(
+            call.lead,
+            question.dimension,
+            rating,
+            by=by,
+            quote=f"{amount}. {quote}".strip(". ") if amount else quote,
+            question=question.key,
+            answer=answer,
+        )
+    return _keep(
+        call,
+        before,
+        client_key=key,
+        kind=kind,
+        question=question.key,
+        dimension=question.dimension,
+        answer=answer,
+        label=label[:MOST_LABEL],
+        rating=rating,
+        amount=amount,
+        quote=quote,
+        author=by,
+        evidence=evidence,
+        replaces=newest,
+        unseen=_was_unseen(newest, data.seen, label, quote),
+    )
+
+
+def _was_unseen(newest: CallAnswer | None, seen: int | None, label: str, quote: str) -> bool:
+    if newest is None or seen is None or newest.pk <= seen:
+        return False
+    return (newest.label, newest.quote) != (label, quote)
+
+
+@transaction.atomic
+def capture(call: Call, kind: str, text: str, *, by: User, client_key: str) -> CallAnswer:
+    """Keep a concern or a competitor that was named, as evidence in the lead's words.
+
+    `kind` is "concern" or "competitor". Raises as `save_answer`.
+    """
+    key = _checked_key(client_key, "client_key", MOST_KEY)
+    call, before = _lock(call, by)
+    known = call.answers.filter(client_key=key).first()
+    if known is not None:
+        return _same(known, "")
+    _require_open(call, by)
+    ratings = {
+        CallAnswer.Kind.CONCERN: (CONCERN, CONCERN_OPEN),
+        CallAnswer.Kind.COMPETITOR: (COMPETITION, COMPETITOR_NAMED),
+    }
+    if kind not in ratings:
+        raise Invalid.field("kind", "not_a_choice", "must be concern or competitor")
+    text = _checked_text(text, "text", MOST_QUOTE)
+    if not text:
+        raise Invalid.field("text", "required", "say it in a word or two")
+    dimension, rating = ratings[CallAnswer.Kind(kind)]
+    evidence = add_evidence(call.lead, dimension, rating, by=by, quote=text)
+    return _keep(
+        call,
+        before,
+        client_key=key,
+        kind=kind,
+        dimension=dimension,
+        label=text[:MOST_LABEL],
+        quote=text,
+        rating=rating,
+        author=by,
+        evidence=evidence,
+    )
+
+
+def _keep(call: Call, before: Standing, **fields: Any) -> CallAnswer:
+    """Write the row of an answer with the standing as it was and as it has become."""
+    nudge_on_commit(PLAN)
+    after = Standing.objects.get(pk=call.lead_id)
+    answer = CallAnswer.objects.create(
+        call=call,
+        score_before=before.score,
+        tier_before=before.tier,
+        score=after.score,
+        low=after.low,
+        high=after.high,
+        tier=after.tier,
+        **fields,
+    )
+    answer.refresh_from_db(fields=["at"])
+    return answer
+
+
+@transaction.atomic
+def save_notes(call: Call, text: str, *, version: int, by: User) -> Call:
+    """Save the notes of a call as they are now; `version` is the one that the author began from.
+
+    Raises StaleVersion when somebody else saved other words meanwhile; the same words are no
+    conflict, so that a repeated save is harmless.
+    """
+    text = _checked_text(text, "notes", MOST_NOTES)
+    call = _locked_call(call)
+    _require_open(call, by)
+    if text == call.notes:
+        return call
+    if version != call.notes_version:
+        raise StaleVersion(
+            f"The notes were changed meanwhile (version {call.notes_version}).",
+            [FieldProblem("version", "stale", f"is not {call.notes_version}")],
+        )
+    call.notes = text
+    call.notes_version += 1
+    call.save(update_fields=["notes", "notes_version"])
+    return call
+
+
+@transaction.atomic
+def finish_call(call: Call, data: FinishInput, *, by: User) -> Call:
+    """End a call: activity, stage, standing, snapshot and follow-up by its outcome, at once.
+
+    A call step of the lead that is due within a day is done by this call. Raises Invalid naming
+    every field that the outcome needs, or Conflict when the call is finished already.
+    """
+    call, _ = _lock(call, by)
+    if call.state == Call.State.FINISHED:
+        who = call.ended_by or "somebody"
+        raise Conflict(f"This call was finished already, by {who} as “{call.outcome}”.")
+    _require_open(call, by)
+    moment = now()
+    outcome = CallOutcome.objects.filter(pk=data.outcome).first()
+    if outcome is None:
+        keys = ", ".join(CallOutcome.objects.values_list("key", flat=True))
+        raise Invalid.field("outcome", "not_a_choice", f"must be one of {keys}")
+    note = _checked_text(data.note, "note", MOST_NOTES)
+    reason = _checked_text(data.reason, "reason", MOST_LABEL)
+    _check_needs(outcome, data, reason, note or call.notes, moment)
+    if note:
+        call.notes = _checked_text(f"{call.notes}\n\n{note}", "note", MOST_NOTES)
+        call.notes_version += 1
+    summary = _checked_text(data.summary, "summary", MOST_NOTES)
+    call.outcome, call.reason = outcome, reason
+    call.callback_at = data.callback_at
+    call.state = Call.State.FINISHED
+    call.ended_at, call.ended_by = moment, by
+    call.summary = summary or summary_of(call, list(call.answers.all()))
+    waiting = _record(call, outcome, by, moment)
+    call.lead = _move(call.lead, outcome, reason, by)
+    rescore([call.lead_id])
+    standing = _snapshot(call)
+    call.end_score, call.end_low, call.end_high = standing.score, standing.low, standing.high
+    call.end_tier = standing.tier
+    call.followup = _follow_up(call, outcome, data, by, moment, waiting=waiting)
+    call.save()
+    plan([call.lead_id])
+    nudge_on_commit(PLAN)
+    return call
+
+
+def _check_needs(
+    outcome: CallOutcome, data: FinishInput, reason: str, notes: str, moment: dt.datetime
+) -> None:
+    """Raise Invalid with all that the outcome still needs, or that contradicts it."""
+    wrong: list[FieldProblem] = []
+    if outcome.needs_reason and not reason:
+        wrong.append(FieldProblem("reason", "required", f"“{outcome}” needs a reason"))
+    elif reason and outcome.reasons and reason not in outcome.reasons:
+        choices = ", ".join(outcome.reasons)
+        wrong.append(FieldProblem("reason", "not_a_choice", f"must be one of {choices}"))
+    if outcome.needs_note and not notes.strip():
+        wrong.append(FieldProblem("note", "required", f"“{outcome}” needs a note"))
+    if outcome.needs_callback and data.callback_at is None:
+        wrong.append(FieldProblem("callback_at", "required", f"“{outcome}” needs a time"))
+    for name in ("callback_at", "next_at"):
+        at = getattr(data, name)
+        if at is None:
+            continue
+        if at.tzinfo is None:
+            wrong.append(FieldProblem(name, "no_time_zone", "needs a time zone"))
+        elif at <= moment:
+            wrong.append(FieldProblem(name, "in_past", "has passed already"))
+        elif at > moment + AHEAD:
+            wrong.append(FieldProblem(name, "too_far", "is more than a year ahead"))
+    if len(data.next_title.strip()) > 120:
+        wrong.append(FieldProblem("next_title", "too_long", "has at most 120 characters"))
+    if wrong:
+        raise Invalid(wrong)
+
+
+def _record(call: Call, outcome: CallOutcome, by: User, moment: dt.datetime) -> bool:
+    """Write the call on the timeline, once: as the due call step it was, or by itself.
+
+    Returns whether a due call step is still waiting, since nothing has reached the lead.
+    """
+    data = {
+        "call": {"id": call.pk, "outcome": outcome.pk},
+        "outcome": outcome.label,
+        "text": call.summary,
+    }
+    step = (
+        Followup.objects.filter(
+            lead_id=call.lead_id,
+            state=Followup.State.SCHEDULED,
+            kind=Followup.Kind.CALL,
+            due_at__lte=moment + STEP_AHEAD,
+        )
+        .order_by("due_at", "id")
+        .first()
+    )
+    if not outcome.ends_clock:
+        Activity.objects.create(lead=call.lead, kind=Kind.NOTE, actor=by, data=data)
+        return step is not None
+    if step is not None:
+        result = CallResult.CONNECTED if outcome.connected else CallResult.NO_ANSWER
+        complete_followup(step, by=by, result=result, note=outcome.label, also=data)
+    else:
+        kind = Kind.CALL_CONNECTED if outcome.connected else Kind.CALL_ATTEMPTED
+        Activity.objects.create(lead=call.lead, kind=kind, actor=by, data=data)
+    if outcome.activity:
+        Activity.objects.create(lead=call.lead, kind=outcome.activity, actor=by, data=data)
+    return False
+
+
+def _move(lead: Lead, outcome: CallOutcome, reason: str, by: User) -> Lead:
+    """Move the lead towards the outcome's stage, and return it as it is then."""
+    target = outcome.moves_to
+    why = f"{outcome.label}: {reason}" if reason else outcome.label
+    if not target or is_closed(lead.stage):
+        return lead
+    if target in (StageKey.LOST, StageKey.DISQUALIFIED):
+        record_outcome(lead, target, by=by, reason=why)
+        return Lead.objects.get(pk=lead.pk)
+    if target == StageKey.RECYCLED:
+        if (lead.stage, target) in MOVES:
+            lead = move_lead(lead, target, by=by, reason=why)
+        return lead
+    gates_met: bool | None = None
+    while (step := _next_stage(lead.stage, target)) is not None:
+        if MOVES[lead.stage, step].gates:
+            if gates_met is None:
+                gates_met = explain([lead.pk])[lead.pk].gates_met
+            if not gates_met:
+                break
+        lead = move_lead(lead, step, by=by)
+    return lead
+
+
+def _next_stage(stage: str, target: str) -> str | None:
+    """Return the farthest stage on the way to `target` that one move reaches, if any."""
+    here = _WAY.index(StageKey(stage)) if stage in _WAY else -1
+    reachable = _WAY[here + 1 : _WAY.index(StageKey(target)) + 1]
+    return next((key for key in reversed(reachable) if (stage, key) in MOVES), None)
+
+
+def _snapshot(call: Call) -> Standing:
+    """Keep the facts at the end of the call for learning; return the standing."""
+    config = live_config()
+    standing = Standing.objects.get(pk=call.lead_id)
+    rows = facts.read([call.lead_id], config, now().timestamp())
+    insert_snapshots(
+        rows,
+        np.array([0]),
+        reason=Snapshot.Reason.CALL,
+        causes=[str(call.pk)],
+        backfilled=[False],
+        model_ids=rows.standing["model"],
+        scores=rows.standing["score"],
+    )
+    return standing
+
+
+def _follow_up(
+    call: Call,
+    outcome: CallOutcome,
+    data: FinishInput,
+    by: User,
+    moment: dt.datetime,
+    *,
+    waiting: bool,
+) -> Followup | None:
+    """Plan what the outcome starts; a closed lead has nothing to follow."""
+    lead = call.lead
+    if is_closed(lead.stage):
+        return None
+    title = clean_text(data.next_title) or outcome.followup_title
+    if not title or (waiting and outcome.followup_kind == Followup.Kind.CALL and not data.next_at):
+        return None
+    kind = outcome.followup_kind or Followup.Kind.TASK
+    at = data.next_at or data.callback_at
+    if at is None:
+        places = Places()
+        team = places.team_calendar(lead.team_id)
+        window = places.window(lead.team_id, lead.time_zone, lead.country)
+        at = step_due(moment, Wait(hours=outcome.followup_hours), kind, team, window).at
+    step = NextStep(kind, title, max(at, moment), call.summary)
+    return add_followup(
+        lead, by=by, kind=step.kind, title=step.title, due_at=step.due_at, body=step.body
+    )
+
+
+def _lock(call: Call, by: User) -> tuple[Call, Standing]:
+    """Lock the lead's standing, then the call; return both as they are now."""
+    lock([call.lead_id])
+    return _locked_call(call), Standing.objects.get(pk=call.lead_id)
+
+
+def _locked_call(call: Call) -> Call:
+    found = (
+        Call.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("lead", "outcome", "ended_by", "rep")
+        .filter(pk=call.pk)
+        .first()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _require_open(call: Call, by: User) -> None:
+    """Raise Conflict for a finished call, Forbidden when it is not the person's lead."""
+    decision = policies.can_work_on_call(by, call)
+    if not decision and call.state == Call.State.FINISHED:
+        raise Conflict(decision.reason)
+    decision.require()
+    if call.answers.count() >= MOST_ROWS:
+        raise Conflict(f"A call has at most {MOST_ROWS:,} answers.")
+
+
+def _same(known: CallAnswer, question: str) -> CallAnswer:
+    """Return what was kept under a key, unless the key now stands for something else."""
+    if known.question != question:
+        raise Conflict(
+            "This key was used for another answer of the call.",
+            [FieldProblem("client_key", "duplicate", "names another answer")],
+        )
+    return known
+
+
+def _checked_key(text: str, field: str, most: int) -> str:
+    key = text.strip()
+    if not 1 <= len(key) <= most or not key.isprintable():
+        raise Invalid.field(field, "malformed", f"has 1 to {most} printable characters")
+    return key
+
+
+def _checked_text(text: str, field: str, most: int) -> str:
+    text = clean_text(text)
+    if len(text) > most:
+        raise Invalid.field(field, "too_long", f"has at most {most:,} characters")
+    return text
+
+
+def local_zone(lead: Lead) -> ZoneInfo:
+    """Return the zone in which the lead's clock runs, by what is known of where it is."""
+    return ZoneInfo(Places().window(lead.team_id, lead.time_zone, lead.country).zone)
