@@ -42,7 +42,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         raise BadJson(
-            "syntax", f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+            "syntax",
+            f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).",
         ) from None
     except RecursionError:
         raise _too_deep() from None

@@ -130,7 +130,7 @@ _PROBLEM_SCHEMA = {
         "retryable", "hint",
     ],
 }  # fmt: skip
-_PAGING = {
+_PAGING: dict[str, tuple[dict[str, Any], str]] = {
     "limit": (
         {"type": "integer", "minimum": 1, "maximum": MOST, "default": LIMIT},
         "Rows on a page.",

@@ -219,12 +219,13 @@ def _of_database(error: Exception) -> Problem | None:
         )
     if isinstance(error, IntegrityError):
         return Problem(
-            409, "conflict", "Conflict", "The change contradicts what is stored; nothing was changed."
+            409,
+            "conflict",
+            "Conflict",
+            "The change contradicts what is stored; nothing was changed.",
         )
     if isinstance(error, DataError):
-        return Problem(
-            400, "out_of_range", _TITLES[400], "A value is outside what can be stored."
-        )
+        return Problem(400, "out_of_range", _TITLES[400], "A value is outside what can be stored.")
     return None
 
 
@@ -250,4 +251,3 @@ def unknown_parameter(name: str, known: Sequence[str], what: str) -> BadParamete
     shown = name if len(name) <= 60 else name[:60] + "…"
     message = f"{shown!r} is not a parameter of {what}.{did_you_mean(name, known)}"
     return BadParameter(message, [FieldProblem(shown, "unknown_parameter", message)])
-

@@ -1,6 +1,7 @@
 """One policy for each API token: so many requests a minute, told in every answer.
 
-Headers follow the IETF draft: `RateLimit-Policy: "minute";q=600;w=60`, `RateLimit: "minute";r=587;t=41`.
+Headers follow the IETF draft: `RateLimit-Policy: "minute";q=600;w=60` and
+`RateLimit: "minute";r=587;t=41`.
 The count lives in Redis alone; while Redis is away, nothing is limited and nothing waits.
 """
 

@@ -25,9 +25,7 @@ def dump(data: Any) -> bytes:
     return orjson.dumps(data, option=orjson.OPT_UTC_Z)
 
 
-def answer(
-    data: Any, status: int = 200, headers: Mapping[str, str] | None = None
-) -> HttpResponse:
+def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return a JSON answer."""
     return HttpResponse(
         dump(data), status=status, content_type="application/json", headers=dict(headers or {})

@@ -4,6 +4,7 @@ The queryset is of standings, which repeat what a queue filters by; the rest is 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -31,7 +32,7 @@ class _Whose(Text):
         super().__init__(most=19, **kwargs)
         self.allow_me = allow_me
 
-    def condition(self, value: list[str], viewer: User) -> Q:
+    def condition(self, value: Sequence[str], viewer: User) -> Q:
         """Match any of the people or teams."""
         wanted = Q(pk__in=[])
         for text in value:
@@ -50,7 +51,7 @@ class _Whose(Text):
 class _Country(Text):
     """ISO 3166 codes of two letters."""
 
-    def condition(self, value: list[str], viewer: User) -> Q:
+    def condition(self, value: Sequence[str], viewer: User) -> Q:
         """Match any of the codes, whatever their case."""
         if any(not re.fullmatch("[A-Za-z]{2}", code) for code in value):
             raise ValidationError("is a country's code of two letters", code="not_a_country")
@@ -60,7 +61,7 @@ class _Country(Text):
 class _Email(Text):
     """An address in any spelling, looked up in its normal form."""
 
-    def condition(self, value: list[str], viewer: User) -> Q:
+    def condition(self, value: Sequence[str], viewer: User) -> Q:
         """Match any of the addresses."""
         normal = [normal_email(text) for text in value]
         if None in normal:
@@ -72,7 +73,7 @@ class _Email(Text):
 class _ExternalId(Text):
     """`<source>:<id>`, the id by which another system knows the lead."""
 
-    def condition(self, value: list[str], viewer: User) -> Q:
+    def condition(self, value: Sequence[str], viewer: User) -> Q:
         """Match any of the ids."""
         wanted = Q(pk__in=[])
         for text in value:

@@ -140,9 +140,7 @@ def add_evidence(
 
 
 @transaction.atomic
-def override_tier(
-    lead: Lead, tier: str, *, by: User, reason: str, until: dt.datetime
-) -> Standing:
+def override_tier(lead: Lead, tier: str, *, by: User, reason: str, until: dt.datetime) -> Standing:
     """Set or end a tier by hand; the play follows the tier (scoring.services.override_tier)."""
     nudge_on_commit(PLAN)
     return scoring.override_tier(lead, tier, by=by, reason=reason, until=until)

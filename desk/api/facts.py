@@ -4,6 +4,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
+from accounts.authentication import asker
 from accounts.models import User
 from core.api import Endpoint
 from core.clock import now
@@ -68,13 +69,13 @@ class EvidenceList(Endpoint):
     )
     def get(self, request: Request, lead_id: int) -> HttpResponse:
         """Answer one page, the newest first."""
-        lead = visible_lead(request.user, lead_id)
+        lead = visible_lead(asker(request), lead_id)
         all_of_it = Evidence.objects.filter(lead=lead).select_related("author")
         filters = EvidenceFilters(
-            request.query_params, all_of_it, viewer=request.user, also=PARAMETERS
+            request.query_params, all_of_it, viewer=asker(request), also=PARAMETERS
         )
         queryset = filters.qs
-        bound = ("evidence", str(lead_id), str(request.user.pk), filters.given())
+        bound = ("evidence", str(lead_id), str(asker(request).pk), filters.given())
         page = read_page(request.query_params, NEWEST_ANSWER, bound_to=bound)
         found, cursor = take(queryset, page)
         return answer_page(request, [rows.evidence(item) for item in found], cursor)
@@ -93,12 +94,12 @@ class EvidenceList(Endpoint):
     )
     def post(self, request: Request, lead_id: int) -> HttpResponse:
         """Add an answer."""
-        lead = visible_lead(request.user, lead_id)
+        lead = visible_lead(asker(request), lead_id)
         body = AddEvidenceBody.read(request)
         if "rating" not in body:
             body["rating"] = _rating_of(body.get("question", ""), body.get("answer", ""))
-        added = services.add_evidence(lead, by=request.user, **body)
-        shown = rows.evidence(added) if added else _asked(body, request.user)
+        added = services.add_evidence(lead, by=asker(request), **body)
+        shown = rows.evidence(added) if added else _asked(body, asker(request))
         standing = Standing.objects.get(pk=lead_id)
         return answer({**shown, "standing": rows.score(standing)}, 201)
 
@@ -153,9 +154,9 @@ class OutcomeList(Endpoint):
     )
     def get(self, request: Request, lead_id: int) -> HttpResponse:
         """Answer one page, the newest first."""
-        lead = visible_lead(request.user, lead_id)
+        lead = visible_lead(asker(request), lead_id)
         queryset = Outcome.objects.filter(lead=lead).select_related("recorded_by")
-        bound = ("outcomes", str(lead_id), str(request.user.pk))
+        bound = ("outcomes", str(lead_id), str(asker(request).pk))
         page = read_page(request.query_params, NEWEST_BY_ID, bound_to=bound)
         found, cursor = take(queryset, page)
         return answer_page(request, [rows.outcome(item) for item in found], cursor)
@@ -173,12 +174,12 @@ class OutcomeList(Endpoint):
     )
     def post(self, request: Request, lead_id: int) -> HttpResponse:
         """Record an outcome."""
-        lead = visible_lead(request.user, lead_id)
+        lead = visible_lead(asker(request), lead_id)
         body = RecordOutcomeBody.read(request)
         value = body.pop("value", None)
         if value is not None:
             body |= {"value_minor": value["amount_minor"], "currency": value["currency"]}
-        outcome = services.record_outcome(lead, by=request.user, **body)
+        outcome = services.record_outcome(lead, by=asker(request), **body)
         return answer(rows.outcome(outcome), 201)
 
 
@@ -199,13 +200,13 @@ class ActivityList(Endpoint):
     )
     def get(self, request: Request, lead_id: int) -> HttpResponse:
         """Answer one page, the newest first."""
-        lead = visible_lead(request.user, lead_id)
+        lead = visible_lead(asker(request), lead_id)
         timeline = Activity.objects.filter(lead=lead).select_related("actor")
         filters = ActivityFilters(
-            request.query_params, timeline, viewer=request.user, also=PARAMETERS
+            request.query_params, timeline, viewer=asker(request), also=PARAMETERS
         )
         queryset = filters.qs
-        bound = ("activities", str(lead_id), str(request.user.pk), filters.given())
+        bound = ("activities", str(lead_id), str(asker(request).pk), filters.given())
         page = read_page(request.query_params, NEWEST_ACTIVITY, bound_to=bound)
         found, cursor = take(queryset, page)
         return answer_page(request, [rows.activity(item) for item in found], cursor)
@@ -225,11 +226,11 @@ class ActivityList(Endpoint):
     )
     def post(self, request: Request, lead_id: int) -> HttpResponse:
         """Record an activity."""
-        lead = visible_lead(request.user, lead_id)
+        lead = visible_lead(asker(request), lead_id)
         body = RecordActivityBody.read(request)
         key = body.get("dedupe_key")
         known = bool(key) and Activity.objects.filter(lead=lead, dedupe_key=key).exists()
-        activity = services.record_activity(lead, by=request.user, **body)
+        activity = services.record_activity(lead, by=asker(request), **body)
         return answer(rows.activity(activity), 200 if known else 201)
 
 
@@ -246,7 +247,7 @@ class StandingDetail(Endpoint):
     )
     def get(self, request: Request, lead_id: int) -> HttpResponse:
         """Answer the score with its ledger."""
-        seen = Standing.objects.filter(visibility(request.user), pk=lead_id)
+        seen = Standing.objects.filter(visibility(asker(request)), pk=lead_id)
         standing = seen.values_list("state", "scored_at", "stale_at").first()
         if standing is None:
             raise NotFound

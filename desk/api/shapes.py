@@ -3,6 +3,10 @@
 Answers are built as plain dicts (desk.api.rows), since serializers cost more than the query.
 """
 
+# Fields named source, label or data: the metaclass takes declared fields off the class, so they
+# hide nothing of the base, which mypy cannot know.
+# mypy: disable-error-code="assignment"
+
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
@@ -185,7 +189,9 @@ class WinShape(Shape):
     value = serializers.FloatField(min_value=0, max_value=1)
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
-    n = serializers.IntegerField(help_text="Outcomes that it was learned from; 0 for a default map.")
+    n = serializers.IntegerField(
+        help_text="Outcomes that it was learned from; 0 for a default map."
+    )
     label = serializers.CharField()
 
 

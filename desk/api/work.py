@@ -5,7 +5,8 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from accounts.models import User, Workspace
+from accounts.authentication import asker, token_of
+from accounts.models import Workspace
 from core.api import Endpoint
 from core.cursors import PARAMETERS, read_page
 from core.wire import answer, answer_page
@@ -48,7 +49,7 @@ class Queue(Endpoint):
     )
     def get(self, request: Request) -> HttpResponse:
         """Answer one page."""
-        viewer: User = request.user
+        viewer = asker(request)
         given = request.query_params
         filters = LeadFilters(given, Standing.objects.all(), viewer=viewer, also=PARAMETERS)
         filters.condition()
@@ -88,7 +89,7 @@ class Me(Endpoint):
     )
     def get(self, request: Request) -> HttpResponse:
         """Answer the token's owner."""
-        user: User = request.user
+        user, token = asker(request), token_of(request)
         workspace = Workspace.current()
         return answer(
             {
@@ -96,12 +97,12 @@ class Me(Endpoint):
                 "name": str(user),
                 "email": user.email,
                 "role": user.role,
-                "team": rows.named(user.team_id, user.team and user.team.name),
+                "team": rows.named(user.team_id, user.team.name if user.team else None),
                 "token": {
-                    "id": request.auth.pk,
-                    "name": request.auth.name,
-                    "read_only": request.auth.read_only,
-                    "expires_at": request.auth.expires_at,
+                    "id": token.pk,
+                    "name": token.name,
+                    "read_only": token.read_only,
+                    "expires_at": token.expires_at,
                 },
                 "workspace": {
                     "name": workspace.name,

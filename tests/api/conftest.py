@@ -45,8 +45,6 @@ def check_described(path: str, method: str, response: Any) -> None:
                 validator.validate(response.json())
 
 
-
-
 class Api:
     """Speaks JSON to /api/v1/ with one token, and holds every answer against the description."""
 

@@ -135,18 +135,17 @@ NOT_SETTABLE: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("field", NOT_SETTABLE)
-def test_what_follows_from_rules_cannot_be_set(api: Api, lead: Lead, field: str) -> None:
+def test_what_follows_from_rules_cannot_be_set(api: Api, lead: Lead) -> None:
     before = Lead.objects.filter(pk=lead.pk).values().get()
     standing = Standing.objects.filter(pk=lead.pk).values().get()
-    response = api.patch(f"leads/{lead.pk}", {field: NOT_SETTABLE[field], "title": "Boss"})
-    document = assert_problem(response, 422, "invalid")
-    assert [(e["pointer"], e["code"]) for e in document["errors"]] == [
-        (f"#/{field}", "unknown_field")
-    ]
+    for send, path in ((api.patch, f"leads/{lead.pk}"), (api.post, "leads")):
+        response = send(path, {**NOT_SETTABLE, "title": "Boss", "email": "a@b.example"})
+        document = assert_problem(response, 422, "invalid")
+        refused = {e["pointer"] for e in document["errors"] if e["code"] == "unknown_field"}
+        assert refused == {f"#/{field}" for field in NOT_SETTABLE}
+    assert Lead.objects.count() == 1
     assert Lead.objects.filter(pk=lead.pk).values().get() == before
     assert Standing.objects.filter(pk=lead.pk).values().get() == standing
-    assert_problem(api.post("leads", {field: NOT_SETTABLE[field], "email": "a@b.example"}), 422)
 
 
 # --- duplicates --------------------------------------------------------------------------------
@@ -194,7 +193,8 @@ def test_a_patch_changes_what_it_names_and_null_removes(api: Api, lead: Lead) ->
     assert (body["title"], body["seniority"], body["age"]) == ("Chief Executive", "c_level", 44)
     assert body["custom"] == {"machines": 14}
     second = api.patch(
-        f"leads/{lead.pk}", {"age": None, "phone": None, "title": None, "custom": {"machines": None}}
+        f"leads/{lead.pk}",
+        {"age": None, "phone": None, "title": None, "custom": {"machines": None}},
     ).json()
     assert (second["age"], second["phone"], second["title"]) == (None, "", "")
     assert second["custom"] == {}
@@ -230,7 +230,9 @@ def test_if_match_stops_a_change_of_what_was_changed_meanwhile(api: Api, lead: L
         api.patch(f"leads/{lead.pk}", {"title": "CTO"}, If_Match=seen), 412, "stale_version"
     )
     assert Lead.objects.get(pk=lead.pk).title == "CEO"
-    assert api.patch(f"leads/{lead.pk}", {"title": "CTO"}, If_Match=first["ETag"]).status_code == 200
+    assert (
+        api.patch(f"leads/{lead.pk}", {"title": "CTO"}, If_Match=first["ETag"]).status_code == 200
+    )
     assert api.patch(f"leads/{lead.pk}", {"title": "CFO"}, If_Match="*").status_code == 200
 
 
@@ -288,7 +290,10 @@ def test_a_canary_of_another_team_never_shows(api: Api, stranger: User) -> None:
         if response.status_code == 200 and "?" in probe:
             assert response.json()["data"] == [], probe
         assert word not in response.content.decode().replace(probe, ""), probe
-    for body in ({"email": f"{word}@{word}.example"}, {"first_name": "x", "company": {"name": "y"}}):
+    for body in (
+        {"email": f"{word}@{word}.example"},
+        {"first_name": "x", "company": {"name": "y"}},
+    ):
         assert word not in api.post("leads", body).content.decode()
 
 
@@ -298,7 +303,9 @@ def test_somebody_elses_lead_looks_like_a_missing_one(api: Api, stranger: User) 
         bodies = []
         for number in (theirs, 999_999_999, 10**30):
             document = assert_problem(api.get(f"leads/{number}{tail}"), 404, "not_found")
-            bodies.append({k: v for k, v in document.items() if k not in ("instance", "request_id")})
+            bodies.append(
+                {k: v for k, v in document.items() if k not in ("instance", "request_id")}
+            )
         assert bodies[0] == bodies[1] == bodies[2]
     for number in (theirs, 999_999_999):
         assert_problem(api.patch(f"leads/{number}", {"title": "X"}), 404, "not_found")

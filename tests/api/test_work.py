@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from desk.filters import LeadFilters
 from desk.selectors import Scope, queue
-from django.http import QueryDict
 from leads.activities import Kind
 from leads.models import Lead
 from scoring.live import live_config
