@@ -6,10 +6,12 @@ from contextlib import suppress
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from core import money
 from core.errors import FieldProblem
 from desk.timeline import field_label
+from followups.models import Followup
 from leads.models import CustomField, Lead, Outcome
 from leads.services import LeadInput
 from scoring.definitions import Question
@@ -18,6 +20,7 @@ from scoring.tiers import Tier
 
 MOST_AGE = 130
 OVERRIDE_DAYS = 14
+MORNING = dt.time(9)
 
 
 class PageForm(forms.Form):
@@ -360,3 +363,54 @@ class OverrideForm(PageForm):
     )
     reason = forms.CharField(max_length=200, required=False, label="Reason")
     until = forms.DateField(required=False, label="Until", widget=_day_input())
+
+
+def _moment_input() -> forms.DateTimeInput:
+    """A field for date and time of the browser, in the person's own time zone."""
+    return forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
+
+
+class FollowupForm(PageForm):
+    """A next step planned by hand."""
+
+    name = "followup"
+
+    kind = forms.ChoiceField(
+        choices=[(Followup.Kind.CALL, "Call"), (Followup.Kind.TASK, "Task")], label="Kind"
+    )
+    title = forms.CharField(max_length=120, label="What is to be done")
+    due_at = forms.DateTimeField(label="When", widget=_moment_input())
+    body = forms.CharField(
+        max_length=20_000,
+        required=False,
+        label="Script or details",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+class SnoozeForm(PageForm):
+    """Until when a step is put off: a shortcut, or a moment of one's own choice."""
+
+    name = "snooze"
+
+    until = forms.ChoiceField(
+        choices=[
+            ("hour", "1 hour"),
+            ("tomorrow", "Tomorrow, 9:00"),
+            ("week", "Next week"),
+            ("at", "At"),
+        ]
+    )
+    at = forms.DateTimeField(required=False, widget=_moment_input())
+
+    def moment(self, now: dt.datetime) -> dt.datetime | None:
+        """Return the chosen moment, reckoned from `now` (aware) where the person is."""
+        chosen = self.cleaned_data["until"]
+        if chosen == "at":
+            moment: dt.datetime | None = self.cleaned_data["at"]
+            return moment
+        if chosen == "hour":
+            return now + dt.timedelta(hours=1)
+        day = timezone.localdate(now)
+        days = 1 if chosen == "tomorrow" else 7 - day.weekday()
+        return timezone.make_aware(dt.datetime.combine(day + dt.timedelta(days=days), MORNING))

@@ -16,6 +16,7 @@ from core.decisions import Decision
 from core.errors import BadParameter, FieldProblem
 from desk import timeline
 from desk.selectors import get_lead
+from followups.selectors import LeadPlan, plan_of
 from leads import policies
 from leads.models import Activity, CustomField, Identity, Lead, Outcome, Stage
 from leads.stages import Move, moves_from
@@ -124,6 +125,7 @@ class LeadPage:
     standing: Standing
     stage_label: str
     panel: ScorePanel | None
+    plan: LeadPlan
     timeline: Timeline
     identities: list[Identity]
     custom: list[tuple[str, Any]]
@@ -142,6 +144,11 @@ class LeadPage:
     def closed(self) -> bool:
         """True for won, lost and disqualified leads."""
         return policies.is_closed(self.lead.stage)
+
+    @property
+    def read_only(self) -> bool:
+        """True when the viewer may not change the lead."""
+        return not self.may_change
 
     @property
     def moves_back(self) -> list[MoveChoice]:
@@ -168,6 +175,7 @@ def read_lead_page(viewer: User, lead_id: int, *, show: str = "all", older: str 
         standing=lead.standing,
         stage_label=labels.get(lead.stage, lead.stage),
         panel=panel,
+        plan=plan_of(viewer, lead),
         timeline=_timeline(lead, labels, _dimensions(config), show, older),
         identities=list(Identity.objects.filter(lead=lead).order_by("kind", "normal")),
         custom=_custom(lead, fields),

@@ -326,7 +326,17 @@ def _followup(happening: Happening, names: Names) -> Told:
     data = happening.data
     done = "done" if happening.kind == _K.FOLLOWUP_DONE else "skipped"
     what = _text(data, "title") or "Follow-up"
-    return f"{what}: {done}", _text(data, "note") or _text(data, "reason"), []
+    return f"{what}: {done}", _text(data, "text"), []
+
+
+def _call(happening: Happening, names: Names) -> Told:
+    """A call that was a step of a play carries the step's title and how it went."""
+    data = happening.data
+    result = _text(data, "result").replace("_", " ")
+    details = [_text(data, "title")] if _text(data, "title") else []
+    if result and result != "connected":
+        details.append(result)
+    return _label(happening.kind), _text(data, "text"), details
 
 
 def _page(happening: Happening, names: Names) -> Told:
@@ -349,6 +359,8 @@ _WORDS: dict[str, Callable[[Happening, Names], Told]] = {
     _K.TIER_OVERRIDDEN: _overridden,
     _K.FOLLOWUP_DONE: _followup,
     _K.FOLLOWUP_SKIPPED: _followup,
+    _K.CALL_ATTEMPTED: _call,
+    _K.CALL_CONNECTED: _call,
     _K.PAGE_VIEWED: _page,
     _K.PRICING_VIEWED: _page,
 }

@@ -2,19 +2,28 @@
 
 from django.urls import path
 
-from desk import views
+from desk.views import followups, lead, queue
 
 app_name = "desk"
 
 urlpatterns = [
-    path("", views.queue, name="queue"),
-    path("leads/<int:lead_id>/", views.view_lead, name="view_lead"),
-    path("leads/<int:lead_id>/change/", views.change_lead, name="change_lead"),
-    path("leads/<int:lead_id>/note/", views.add_note, name="add_note"),
-    path("leads/<int:lead_id>/move/", views.move_lead, name="move_lead"),
-    path("leads/<int:lead_id>/outcome/", views.record_outcome, name="record_outcome"),
-    path("leads/<int:lead_id>/owner/", views.assign_lead, name="assign_lead"),
-    path("leads/<int:lead_id>/evidence/", views.add_evidence, name="add_evidence"),
-    path("leads/<int:lead_id>/tier/", views.override_tier, name="override_tier"),
-    path("today/", views.queue, name="today"),
+    path("", queue.queue, name="queue"),
+    path("leads/<int:lead_id>/", lead.view_lead, name="view_lead"),
+    path("leads/<int:lead_id>/change/", lead.change_lead, name="change_lead"),
+    path("leads/<int:lead_id>/note/", lead.add_note, name="add_note"),
+    path("leads/<int:lead_id>/move/", lead.move_lead, name="move_lead"),
+    path("leads/<int:lead_id>/outcome/", lead.record_outcome, name="record_outcome"),
+    path("leads/<int:lead_id>/owner/", lead.assign_lead, name="assign_lead"),
+    path("leads/<int:lead_id>/evidence/", lead.add_evidence, name="add_evidence"),
+    path("leads/<int:lead_id>/tier/", lead.override_tier, name="override_tier"),
+    path("leads/<int:lead_id>/followups/", followups.add_followup, name="add_followup"),
+    path("today/", followups.today, name="today"),
+    path(
+        "followups/<int:followup_id>/complete/",
+        followups.complete_followup,
+        name="complete_followup",
+    ),
+    path("followups/<int:followup_id>/skip/", followups.skip_followup, name="skip_followup"),
+    path("followups/<int:followup_id>/snooze/", followups.snooze_followup, name="snooze_followup"),
+    path("followups/<int:followup_id>/reopen/", followups.reopen_followup, name="reopen_followup"),
 ]

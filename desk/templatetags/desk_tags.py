@@ -5,6 +5,8 @@ from typing import Any
 
 from django import template
 
+from followups.models import Followup
+from followups.selectors import StepRow
 from scoring.scorecard import UNTRACKED
 from scoring.selectors import rating_word
 
@@ -71,3 +73,21 @@ def signed_points(value: float) -> str:
 def lowered(lines: Sequence[Any]) -> str:
     """Return the labels of ledger lines in running text."""
     return ", ".join(str(line.label).lower() for line in lines)
+
+
+@register.filter
+def step_icon(kind: str) -> str:
+    """Return the icon of a kind of follow-up."""
+    return {"call": "phone", "email": "mail", "task": "square-check-big"}.get(kind, "circle")
+
+
+@register.filter
+def state_icon(state: str) -> str:
+    """Return the icon of a finished follow-up's state."""
+    return {"done": "check", "sent": "send", "skipped": "skip-forward"}.get(state, "x")
+
+
+@register.filter
+def undoable(step: StepRow) -> bool:
+    """True for what a person finished or skipped; the service judges whether it still can be."""
+    return step.state in (Followup.State.DONE, Followup.State.SKIPPED)

@@ -84,7 +84,9 @@
     if (target.matches("summary")) {
       const details = target.parentElement;
       details.open = !details.open;
-      (details.open && $("input:not([type=hidden]), select, textarea, button", details) || target).focus();
+      const first = details.open &&
+        ($("[data-menu-focus]", details) || $("input:not([type=hidden]), select, textarea, button", details));
+      (first || target).focus();
       return true;
     }
     target.click();
@@ -241,13 +243,26 @@
     kept = null;
     if (document.activeElement && document.activeElement !== document.body) return;
     const again = place && find(place);
-    if (again) { again.focus(); return; }
+    if (again) {
+      const closed = again.closest("details:not([open])");
+      (closed ? $("summary", closed) : again).focus();
+      return;
+    }
     // The row is gone (done, claimed): the one that took its place goes on.
     const all = rows();
     const next = document.getElementById(rowId || "") || all[Math.min(order, all.length - 1)];
     if (order >= 0 && next) { focusRow(next); return; }
     const heading = $("h1, h2", event.detail.elt) || $("h1");
     if (heading) { heading.tabIndex = -1; heading.focus(); }
+  });
+
+  // A filter that is left empty has no place in the address.
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.verb !== "get") return;
+    const parameters = event.detail.parameters;
+    for (const name of Object.keys(parameters)) {
+      if (parameters[name] === "") delete parameters[name];
+    }
   });
 
   document.addEventListener("htmx:sendError", () => showProblem("problem-offline"));
