@@ -1,7 +1,6 @@
 """Hostile bodies and addresses: a 4xx with a reason, in under a second, and nothing stored."""
 
 import time
-from typing import Any
 
 import pytest
 
@@ -110,65 +109,67 @@ def test_a_chunked_body_is_asked_for_its_length(api: Api) -> None:
     assert_problem(response, 411, "length_required")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "leads/99999999999999999999",
-        "leads/0",
-        "leads/-1",
-        "leads/abc",
-        "leads/1.5",
-        "leads/%00",
-        "leads/1%00",
-        "leads/%F0%9F%98%80",
-        "leads/1/evidence/2",
-        "leads/../admin",
-        "nothing",
-        "leads/" + "9" * 5_000,
-    ],
-)
-def test_an_address_that_leads_nowhere_is_a_404(api: Api, path: str) -> None:
-    assert_problem(api.get(path), 404, "not_found")
+NOWHERE = [
+    "leads/99999999999999999999",
+    "leads/0",
+    "leads/-1",
+    "leads/abc",
+    "leads/1.5",
+    "leads/%00",
+    "leads/1%00",
+    "leads/%F0%9F%98%80",
+    "leads/1/evidence/2",
+    "leads/../admin",
+    "nothing",
+    "leads/" + "9" * 5_000,
+]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "&".join(f"a{n}=1" for n in range(1_001)),
-        "=",
-        "&&&",
-        "%",
-        "%ff=%ff",
-        "a" * 8_000,
-        "q=" + "+".join(["word"] * 2_000),
-        "q=%00%00%00",
-        "cursor=%00",
-        "limit=" + "9" * 5_000,
-        "limit=%EF%BC%95",
-        "tier[]=hot",
-        "tier=hot;drop",
-        "ordering=-rank&ordering=rank",
-        "owner=1%27%20OR%201=1",
-        "score__gte=1)%20OR%20(1=1",
-        "created_at__gte=" + "2" * 3_000,
-        "q=" + "%25" * 100,
-        "q=" + "%5C" * 50,
-        "q='%20OR%20''%3D'",
-        "email=" + "a" * 254,
-        "external_id=" + ":" * 300,
-    ],
-)
+def test_an_address_that_leads_nowhere_is_a_404(api: Api, subtests: pytest.Subtests) -> None:
+    for path in NOWHERE:
+        with subtests.test(path=path[:60]):
+            assert_problem(api.get(path), 404, "not_found")
+
+
+QUERIES = [
+    "&".join(f"a{n}=1" for n in range(1_001)),
+    "=",
+    "&&&",
+    "%",
+    "%ff=%ff",
+    "a" * 8_000,
+    "q=" + "+".join(["word"] * 2_000),
+    "q=%00%00%00",
+    "cursor=%00",
+    "limit=" + "9" * 5_000,
+    "limit=%EF%BC%95",
+    "tier[]=hot",
+    "tier=hot;drop",
+    "ordering=-rank&ordering=rank",
+    "owner=1%27%20OR%201=1",
+    "score__gte=1)%20OR%20(1=1",
+    "created_at__gte=" + "2" * 3_000,
+    "q=" + "%25" * 100,
+    "q=" + "%5C" * 50,
+    "q='%20OR%20''%3D'",
+    "email=" + "a" * 254,
+    "external_id=" + ":" * 300,
+]
+
+
 @pytest.mark.parametrize("path", ["leads", "queue"])
 def test_a_hostile_query_string_is_refused_or_finds_nothing(
-    api: Api, lead: Lead, path: str, query: str
+    api: Api, lead: Lead, subtests: pytest.Subtests, path: str
 ) -> None:
-    began = time.perf_counter()
-    response = api.get(f"{path}?{query}")
-    assert time.perf_counter() - began < 1
-    if response.status_code == 200:  # a query of nothing, or a search for signs
-        assert query in ("&&&", "=") or response.json()["data"] == []
-    else:
-        assert_problem(response, 400)
+    for query in QUERIES:
+        with subtests.test(query=query[:60]):
+            began = time.perf_counter()
+            response = api.get(f"{path}?{query}")
+            assert time.perf_counter() - began < 1
+            if response.status_code == 200:  # a query of nothing, or a search for signs
+                assert query in ("&&&", "=") or response.json()["data"] == []
+            else:
+                assert_problem(response, 400)
 
 
 SIGNS = [
@@ -188,14 +189,17 @@ SIGNS = [
 ]
 
 
-@pytest.mark.parametrize("sign", SIGNS)
-def test_a_search_takes_signs_by_their_word(api: Api, rep: Any, lead: Lead, sign: str) -> None:
-    response = api.get("leads", {"q": f"number {sign}"})
-    if response.status_code == 200:
-        expected = [lead.pk] if not sign.strip("\u202e") else []
-        assert [row["id"] for row in response.json()["data"]] == expected
-    else:
-        assert_problem(response, 400)
+def test_a_search_takes_signs_by_their_word(
+    api: Api, lead: Lead, subtests: pytest.Subtests
+) -> None:
+    for sign in SIGNS:
+        with subtests.test(sign=sign):
+            response = api.get("leads", {"q": f"number {sign}"})
+            if response.status_code == 200:
+                expected = [lead.pk] if not sign.strip("\u202e") else []
+                assert [row["id"] for row in response.json()["data"]] == expected
+            else:
+                assert_problem(response, 400)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "TRACE", "PROPFIND", "GETT"])
