@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from accounts.models import Team, User
 from accounts.roles import Role
 from leads.models import Source
-from world.generator import SOURCES
+from world.lists import SOURCES
 
 DOMAIN = "demo.leadqual.test"  # reserved, so no mail ever leaves (RFC 2606)
 
@@ -64,7 +64,7 @@ def hire() -> list[User]:
 
 
 def open_sources() -> list[Source]:
-    """Make the sources that are not there yet; return them in the order of generator.SOURCES."""
+    """Make the sources that are not there yet; return them in the order of lists.SOURCES."""
     return [
         Source.objects.get_or_create(
             name=source.name,

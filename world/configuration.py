@@ -19,7 +19,5 @@ def configure() -> list[str]:
     missing = [name for name in document if isinstance(document[name], list) and not present[name]]
     if missing:
         envelope = {"format": document["format"], "name": document["name"]}
-        load_bundle(
-            envelope | {name: document[name] for name in missing}, by=None, publish=True
-        )
+        load_bundle(envelope | {name: document[name] for name in missing}, by=None, publish=True)
     return missing

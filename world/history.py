@@ -6,7 +6,6 @@ creation, each event or answer, a while of silence, its end. Times are given to 
 each lead's own moment, so that leads at different moments make one table.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,8 @@ from scoring.live import LiveConfig
 from scoring.models import ScoreChange, Snapshot
 from scoring.rescoring import facts_as_json
 from scoring.tiers import NONE
-from world.generator import (
+from world.chunk import Bools, Chunk, Floats, Happenings, Ints, Setting
+from world.lists import (
     COUNTRIES,
     EMAIL_KINDS,
     INDUSTRIES,
@@ -31,17 +31,11 @@ from world.generator import (
     SENIORITIES,
     SOURCES,
     STAGES,
-    Bools,
-    Chunk,
-    Floats,
-    Happenings,
-    Ints,
-    Setting,
 )
 from world.names import ALL_TITLES
 
-SILENCES = (30.0, 75.0)  # days after a lead's last event at which time alone may change its tier
-MOST_MOMENTS = 14  # of one lead, beside its end; a few very busy leads have more
+SILENCES = (20.0, 45.0, 92.0, 135.0, 181.0)  # days after a lead's last event: time alone may act
+MOST_MOMENTS = 18  # of one lead, beside its end; a few very busy leads have more
 CAUSES = tuple(ScoreChange.Cause)
 REASONS = tuple(Snapshot.Reason)
 
@@ -114,7 +108,7 @@ def write_history(chunk: Chunk, setting: Setting, config: LiveConfig) -> History
         model=np.zeros(n, dtype=np.int64),
         mql_at=np.full(n, np.nan),
     )
-    left_new_at = _left_new(chunk)
+    left_new_at, ended = _left_new(chunk), _ended(chunk)
     ids = np.array([live.id for live in config.everything])
     changes: list[Changes] = []
     snapshots: list[Snapshots] = []
@@ -129,13 +123,14 @@ def write_history(chunk: Chunk, setting: Setting, config: LiveConfig) -> History
         if number:
             changes.append(_changes(who, at, moments.happened[now], result, model, memory))
         became = result.is_mql & np.isnan(memory.mql_at[who]) & ~(left_new_at[who] <= at)
-        closes = ends & _ended(chunk)[who]
+        closes = ends & ended[who]
         for reason, chosen in (
             (Snapshot.Reason.FIRST_SCORE, np.full(len(who), number == 0)),
             (Snapshot.Reason.MQL, became),
             (Snapshot.Reason.OUTCOME, closes),
         ):
-            snapshots.append(_snapshots(reason, np.flatnonzero(chosen), who, at, rows, result, model))
+            kept = np.flatnonzero(chosen)
+            snapshots.append(_snapshots(reason, kept, who, at, rows, result, model))
         memory.score[who], memory.tier[who] = result.score, result.tier
         memory.step_tier[who], memory.model[who] = result.step_tier, model
         memory.mql_at[who[became]] = at[became]
@@ -175,9 +170,7 @@ def _moments(chunk: Chunk, config: LiveConfig) -> _Moments:
 def _left_new(chunk: Chunk) -> Floats:
     """Return when each lead left the stage new by hand or closed, infinity for never."""
     h = chunk.happenings
-    left = np.isin(
-        h.kind, [KINDS.index(Kind.STAGE_MOVED), KINDS.index(Kind.OUTCOME_RECORDED)]
-    )
+    left = np.isin(h.kind, [KINDS.index(Kind.STAGE_MOVED), KINDS.index(Kind.OUTCOME_RECORDED)])
     at = np.full(chunk.leads.n, np.inf)
     np.minimum.at(at, h.lead[left], h.at[left])
     return at
@@ -256,7 +249,8 @@ class _Tables:
     def _engagement(
         self, moment: Floats, who: Ints
     ) -> tuple[dict[tuple[str, int], Floats], dict[str, Floats], Bools]:
-        counts, last_at = {}, {}
+        counts: dict[tuple[str, int], Floats] = {}
+        last_at: dict[str, Floats] = {}
         tracked = np.zeros(len(moment), dtype=bool)
         for kind, half_life in self._config.counters:
             lead, at = self._events[kind]
@@ -265,7 +259,8 @@ class _Tables:
             tracked[lead] = True
             age = (moment[lead] - at) / DAY
             weights = np.exp2(-age / half_life) if half_life else np.ones(len(lead))
-            counts[kind, half_life] = np.bincount(lead, weights, minlength=len(moment))[who]
+            count = np.bincount(lead, weights, minlength=len(moment)).astype(np.float64)
+            counts[kind, half_life] = count[who]
             last = np.full(len(moment), -np.inf)
             np.maximum.at(last, lead, at)
             since = last[who] - moment[who]
@@ -275,7 +270,9 @@ class _Tables:
     def _evidence(
         self, moment: Floats, who: Ints
     ) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, Floats]]:
-        ratings, observed, expires = {}, {}, {}
+        ratings: dict[str, Floats] = {}
+        observed: dict[str, Floats] = {}
+        expires: dict[str, Floats] = {}
         for dimension, (lead, at, until, rating) in self._answers.items():
             given = np.flatnonzero(at <= moment[lead])
             newest = np.full(len(moment), NOTHING)

@@ -12,8 +12,8 @@ from core.errors import Conflict
 from core.models import Job
 from leads.models import Company, Lead, Source
 from scoring.models import Standing
-from world.tasks import JOB
 from world.log_ins import forget_log_ins
+from world.tasks import JOB
 
 BATCH = 5_000  # leads a transaction
 _MARKED: tuple[type[models.Model], ...] = (Lead, Company, User, Team, Source)

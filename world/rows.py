@@ -14,8 +14,9 @@ from leads.activities import Kind
 from leads.stages import StageKey
 from scoring.tiers import NAMES
 from world import names, words
-from world.generator import (
-    CHUNK,
+from world.chunk import CHUNK, Bools, Chunk, Floats, Happenings, Ints, Setting
+from world.history import CAUSES, REASONS, History
+from world.lists import (
     COUNTRIES,
     EMAIL_KINDS,
     EVIDENCE_SOURCES,
@@ -26,14 +27,7 @@ from world.generator import (
     SENIORITIES,
     SOURCES,
     STAGES,
-    Bools,
-    Chunk,
-    Floats,
-    Happenings,
-    Ints,
-    Setting,
 )
-from world.history import CAUSES, REASONS, History
 
 NULL = "\\N"
 
@@ -42,7 +36,7 @@ NULL = "\\N"
 class Cast:
     """The database ids that a world's codes stand for.
 
-    `reps` are (user, team) ids, `sources` in the order of generator.SOURCES, `first_lead` and
+    `reps` are (user, team) ids, `sources` in the order of lists.SOURCES, `first_lead` and
     `first_company` the ids where the world begins, `first_name` and `first_mailbox` the numbers of
     the first company's name and of the first lead's free address. `answers` are (question, answer)
     keys by dimension and rating.
@@ -59,8 +53,9 @@ class Cast:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one table: its columns and one list per column, in the same order."""
+    """Rows of one table: what they are called, its columns, and one list per column."""
 
+    counted_as: str
     name: str
     columns: tuple[str, ...]
     values: tuple[Sequence[str], ...]
@@ -90,6 +85,7 @@ def tables(chunk: Chunk, history: History, setting: Setting, cast: Cast) -> list
         _activities(chunk, history, setting, ids),
         _evidence(chunk, setting, cast, ids),
         _outcomes(chunk, ids),
+        _followups(chunk, ids),
         _score_changes(history, ids),
         _snapshots(history, ids),
     ]
@@ -126,12 +122,12 @@ def _whole(values: Ints) -> list[str]:
 
 def _moments(at: Floats) -> list[str]:
     """Return times as texts, NaN as NULL."""
-    known = ~np.isnan(at)
-    whole = np.where(known, np.floor(at), 0).astype(np.int64).astype("datetime64[s]")
+    unknown = np.isnan(at)
+    whole = np.where(unknown, 0, np.floor(at)).astype(np.int64).astype("datetime64[s]")
     texts: list[str] = np.datetime_as_string(whole, timezone="UTC").tolist()
-    if known.all():
-        return texts
-    return [text if is_known else NULL for text, is_known in zip(texts, known.tolist(), strict=True)]
+    for place in np.flatnonzero(unknown).tolist():
+        texts[place] = NULL
+    return texts
 
 
 def _flags(values: Bools) -> list[str]:
@@ -163,24 +159,30 @@ def _companies(chunk: Chunk, ids: _Ids, company_names: list[str]) -> Table:
         "is_demo": _same("t", n),
         "created_at": _moments(since),
     }
-    return Table("leads_company", tuple(values), tuple(values.values()))
+    return Table("companies", "leads_company", tuple(values), tuple(values.values()))
 
 
 def _emails(chunk: Chunk, ids: _Ids, company_names: list[str]) -> list[str]:
     """Return the addresses, '' for none; namesakes in a company are numbered, free ones all are."""
     leads = chunk.leads
     domains = [names.domain_of(name) for name in company_names]
-    found: list[str] = []
+    codes = zip(
+        leads.given.tolist(),
+        leads.family.tolist(),
+        leads.email.tolist(),
+        leads.company.tolist(),
+        strict=True,
+    )
+    boxes: dict[tuple[int, int], str] = {}
     seen: dict[str, int] = {}
-    given, family = (_looked_up(leads.given, names.GIVEN), _looked_up(leads.family, names.FAMILY))
-    mailboxes: dict[tuple[str, str], str] = {}
-    for place, (kind, company, who) in enumerate(
-        zip(leads.email.tolist(), leads.company.tolist(), zip(given, family, strict=True), strict=True)
-    ):
+    found: list[str] = []
+    for place, (given, family, kind, company) in enumerate(codes):
         if kind == NOTHING:
             found.append("")
             continue
-        box = mailboxes.get(who) or mailboxes.setdefault(who, names.mailbox(*who))
+        box = boxes.get((given, family))
+        if box is None:
+            box = boxes[given, family] = names.mailbox(names.GIVEN[given], names.FAMILY[family])
         if EMAIL_KINDS[kind] == "own":
             address = f"{box}@{domains[company]}"
             times = seen[address] = seen.get(address, 0) + 1
@@ -193,7 +195,8 @@ def _emails(chunk: Chunk, ids: _Ids, company_names: list[str]) -> list[str]:
 
 def _phones(chunk: Chunk) -> list[str]:
     leads = chunk.leads
-    country = np.where(leads.country == NOTHING, chunk.companies.country[leads.company], leads.country)
+    at_work = chunk.companies.country[leads.company]
+    country = np.where(leads.country == NOTHING, at_work, leads.country)
     codes = [code for code, *_ in COUNTRIES]
     return [
         "" if draw == NOTHING else names.telephone(codes[place], draw)
@@ -207,6 +210,8 @@ def _leads(chunk: Chunk, cast: Cast, ids: _Ids, emails: list[str], phones: list[
     touch = _looked_up(leads.campaign, touches, "{}")
     source = _looked_up(leads.source, [str(pk) for pk in cast.sources])
     created = _moments(leads.created)
+    works = leads.company != NOTHING
+    company = np.where(works, leads.company + ids.first_company, NOTHING)
     values = {
         "id": ids.leads(np.arange(n)),
         "kind": ["b2b" if b2b else "b2c" for b2b in leads.b2b.tolist()],
@@ -217,7 +222,7 @@ def _leads(chunk: Chunk, cast: Cast, ids: _Ids, emails: list[str], phones: list[
         "title": _looked_up(leads.title, names.ALL_TITLES, ""),
         "seniority": _looked_up(leads.seniority, [name for name, _ in SENIORITIES], ""),
         "email_kind": _looked_up(leads.email, EMAIL_KINDS, ""),
-        "company_id": _whole(np.where(leads.company == NOTHING, NOTHING, leads.company + ids.first_company)),
+        "company_id": _whole(company),
         "age": _whole(leads.age),
         "country": _looked_up(leads.country, [name for name, *_ in COUNTRIES], ""),
         "time_zone": _looked_up(leads.zone, [zone for *_, zone, _ in COUNTRIES], ""),
@@ -239,7 +244,7 @@ def _leads(chunk: Chunk, cast: Cast, ids: _Ids, emails: list[str], phones: list[
         "is_demo": _same("t", n),
         "created_at": created,
     }
-    return Table("leads_lead", tuple(values), tuple(values.values()))
+    return Table("leads", "leads_lead", tuple(values), tuple(values.values()))
 
 
 def _identities(ids: _Ids, emails: list[str], phones: list[str]) -> Table:
@@ -251,7 +256,7 @@ def _identities(ids: _Ids, emails: list[str], phones: list[str]) -> Table:
     ]
     rows.sort(key=lambda row: int(row[0]))
     columns = tuple(zip(*rows, strict=True)) or ((), (), ())
-    return Table("leads_identity", ("lead_id", "kind", "normal"), columns)
+    return Table("identities", "leads_identity", ("lead_id", "kind", "normal"), columns)
 
 
 def _activities(chunk: Chunk, history: History, setting: Setting, ids: _Ids) -> Table:
@@ -270,7 +275,7 @@ def _activities(chunk: Chunk, history: History, setting: Setting, ids: _Ids) -> 
         "actor_id": _looked_up(actor, ids.users),
         "data": data.tolist(),
     }
-    return Table("leads_activity", tuple(values), tuple(values.values()))
+    return Table("activities", "leads_activity", tuple(values), tuple(values.values()))
 
 
 def _data(
@@ -288,9 +293,8 @@ def _data(
     if kind == Kind.STAGE_MOVED:
         return _each(_stage_move, a, b)
     if kind == Kind.EVIDENCE_ADDED:
-        return _each(
-            lambda place, rating: _json(dimension=setting.all_dimensions[place], rating=rating), a, b
-        )
+        dimensions = setting.all_dimensions
+        return _each(lambda place, rating: _json(dimension=dimensions[place], rating=rating), a, b)
     if kind == Kind.OUTCOME_RECORDED:
         return _each(
             lambda result, reason: _json(
@@ -337,7 +341,9 @@ def _reason(result: int, draw: int) -> str:
 
 def _evidence(chunk: Chunk, setting: Setting, cast: Cast, ids: _Ids) -> Table:
     answers = chunk.answers
-    said = list(zip(answers.dimension.tolist(), answers.rating.tolist(), answers.pick.tolist(), strict=True))
+    said = zip(
+        answers.dimension.tolist(), answers.rating.tolist(), answers.pick.tolist(), strict=True
+    )
     quotes, questions, keys = [], [], []
     for place, rating, pick in said:
         dimension = setting.all_dimensions[place]
@@ -364,7 +370,7 @@ def _evidence(chunk: Chunk, setting: Setting, cast: Cast, ids: _Ids) -> Table:
         "expires_at": _moments(answers.expires),
         "current": _flags(answers.current),
     }
-    return Table("scoring_evidence", tuple(values), tuple(values.values()))
+    return Table("evidence", "scoring_evidence", tuple(values), tuple(values.values()))
 
 
 def _outcomes(chunk: Chunk, ids: _Ids) -> Table:
@@ -383,7 +389,39 @@ def _outcomes(chunk: Chunk, ids: _Ids) -> Table:
         "recorded_by_id": _looked_up(chunk.leads.rep[ends.lead], ids.users),
         "imported": _same("f", len(at)),
     }
-    return Table("leads_outcome", tuple(values), tuple(values.values()))
+    return Table("outcomes", "leads_outcome", tuple(values), tuple(values.values()))
+
+
+def _followups(chunk: Chunk, ids: _Ids) -> Table:
+    """Return what the reps did as follow-ups that are done; plays are none of the past's."""
+    h = chunk.happenings
+    mine = np.flatnonzero(np.isin(h.kind, [KINDS.index(Kind(kind)) for kind in words.DONE]))
+    lead, kind, at, draw = h.lead[mine], h.kind[mine], h.at[mine], h.a[mine]
+    n = len(mine)
+    chosen = [words.DONE[KINDS[code]] for code in kind.tolist()]
+    rep = _looked_up(chunk.leads.rep[lead], ids.users)
+    # Due within three hours before it was done, to half an hour after.
+    due = at - 3_600.0 * (draw % 8 - 1.0) / 2.0
+    values = {
+        "lead_id": ids.leads(lead),
+        "kind": [kind for kind, _ in chosen],
+        "title": [
+            titles[number % len(titles)]
+            for (_, titles), number in zip(chosen, draw.tolist(), strict=True)
+        ],
+        "body": _same("", n),
+        "assignee_id": rep,
+        "due_at": _moments(due),
+        "state": _same("done", n),
+        "held": _same("", n),
+        "snoozed": _same("0", n),
+        "note": _same("", n),
+        "created_at": _moments(np.minimum(due, at) - 60.0),
+        "ended_at": _moments(at),
+        "ended_by_id": rep,
+        "attempts": _same("0", n),
+    }
+    return Table("followups", "followups_followup", tuple(values), tuple(values.values()))
 
 
 def _score_changes(history: History, ids: _Ids) -> Table:
@@ -399,7 +437,7 @@ def _score_changes(history: History, ids: _Ids) -> Table:
         "cause": _looked_up(changes.cause, CAUSES),
         "model_version_id": _whole(changes.model),
     }
-    return Table("scoring_scorechange", tuple(values), tuple(values.values()))
+    return Table("score_changes", "scoring_scorechange", tuple(values), tuple(values.values()))
 
 
 def _snapshots(history: History, ids: _Ids) -> Table:
@@ -415,4 +453,4 @@ def _snapshots(history: History, ids: _Ids) -> Table:
         "model_version_id": _whole(snapshots.model),
         "facts": [text.replace("\\", "\\\\") for text in snapshots.facts],
     }
-    return Table("scoring_snapshot", tuple(values), tuple(values.values()))
+    return Table("snapshots", "scoring_snapshot", tuple(values), tuple(values.values()))

@@ -10,8 +10,8 @@ from typing import Any
 from core.models import Job
 from followups.planning import plan_pending
 from scoring.tasks import start_rescore_all
-from world.tasks import start_building
 from world.configuration import configure
+from world.tasks import start_building
 from world.workers import work_on
 
 Tell = Callable[[str], None]
@@ -57,7 +57,8 @@ def build_world(
         job = start_building(leads, seed=seed, now=now, closes=closes)
     finish_building(job, report, processes=processes, tell=tell)
     if score:
-        score_and_plan(report, processes=processes, tell=tell)
+        score_all(report, processes=processes, tell=tell)
+        plan_all(report, tell=tell)
     return report
 
 
@@ -66,21 +67,26 @@ def finish_building(job: Job, report: Report, *, processes: int, tell: Tell) -> 
     with report.timed("rows"):
         work_on(job, processes=min(processes, _chunks(job)), tell=_teller("Leads", tell))
     job.refresh_from_db()
-    report.counts |= {"leads": job.done, **job.counts}
+    report.counts |= job.counts
 
 
-def score_and_plan(report: Report, *, processes: int, tell: Tell) -> None:
-    """Score every lead that needs it and plan every lead that waits for it."""
+def score_all(report: Report, *, processes: int, tell: Tell) -> None:
+    """Score every open lead, and every other once."""
     with report.timed("score"):
         job = start_rescore_all()
         work_on(job, processes=min(processes, _chunks(job)), tell=_teller("Scored", tell))
+    job.refresh_from_db()
+    report.counts["scored"] = job.done
+
+
+def plan_all(report: Report, *, tell: Tell) -> None:
+    """Plan every lead that waits for it."""
+    planned = 0
     with report.timed("plan"):
-        planned = 0
         while done := plan_pending():
             planned += done
             tell(f"Planned: {planned:,}")
-    job.refresh_from_db()
-    report.counts |= {"scored": job.done, "planned": planned}
+    report.counts["planned"] = planned
 
 
 def _chunks(job: Job) -> int:

@@ -18,7 +18,9 @@ from core.models import Job
 from leads.models import Company, Identity
 from scoring.live import LiveConfig, LiveModel, live_config
 from scoring.services import DEFAULT_EXPIRY_DAYS
-from world import cast, generator, names
+from world import cast, names
+from world.chunk import Setting
+from world.generator import make_chunk
 from world.history import write_history
 from world.rows import Cast, tables
 
@@ -35,17 +37,24 @@ _TABLES = (
     "scoring_engagement",
     "scoring_scorechange",
     "scoring_snapshot",
+    "followups_followup",
 )
 
 
 @transaction.atomic
 def start_building(
-    leads: int, *, seed: int, now: dt.datetime | None = None, closes: float = 0.6
+    leads: int,
+    *,
+    seed: int,
+    now: dt.datetime | None = None,
+    closes: float = 0.6,
+    is_demo: bool = False,
 ) -> Job:
     """Start the job that builds a world of `leads` leads.
 
     `now` is where its history ends (default: the beginning of the database clock's day), `closes`
-    the share of leads that are decided sooner or later. Raises Invalid.
+    the share of leads that are decided sooner or later, `is_demo` whether it is the one of a first
+    start (world.demo). Raises Invalid.
     """
     if not 1 <= leads <= MOST_LEADS:
         raise Invalid.field("leads", "out_of_range", f"must be between 1 and {MOST_LEADS:,}")
@@ -59,10 +68,11 @@ def start_building(
         "leads": leads,
         "now": moment.timestamp(),
         "closes": closes,
+        "is_demo": is_demo,
         "reps": reps,
         "sources": [source.pk for source in sources],
     }
-    setting = _setting(args, live_config())
+    setting = setting_of(args, live_config())
     first_company = _reserve("leads_company", setting.companies)
     first_lead = _reserve("leads_lead", leads)
     # Names begin anew where none of ours are left; ids never come twice, so names do not either.
@@ -84,9 +94,9 @@ def start_building(
 
 def _has_ours() -> bool:
     mailboxes = [f"@{domain}" for domain in names.FREE_MAIL]
-    return (
-        Company.objects.filter(domain__endswith=".example").exists()
-        or any(Identity.objects.filter(kind="email", normal__endswith=m).exists() for m in mailboxes)
+    people = Identity.objects.filter(kind="email")
+    return Company.objects.filter(domain__endswith=".example").exists() or any(
+        people.filter(normal__endswith=mailbox).exists() for mailbox in mailboxes
     )
 
 
@@ -103,7 +113,7 @@ def _reserve(table: str, count: int) -> int:
     return first
 
 
-def _setting(args: Mapping[str, Any], config: LiveConfig) -> generator.Setting:
+def setting_of(args: Mapping[str, Any], config: LiveConfig) -> Setting:
     """Return what the world is made of, from the job's arguments and the live configuration."""
     by_kind = {kind: _model_of(kind, config) for kind in ("b2b", "b2c")}
     dimensions = {
@@ -114,7 +124,7 @@ def _setting(args: Mapping[str, Any], config: LiveConfig) -> generator.Setting:
         for live in by_kind.values()
         for c in live.framework.criteria
     }
-    return generator.Setting(
+    return Setting(
         seed=args["seed"],
         leads=args["leads"],
         now=args["now"],
@@ -130,7 +140,7 @@ def _setting(args: Mapping[str, Any], config: LiveConfig) -> generator.Setting:
 
 
 def _model_of(kind: str, config: LiveConfig) -> LiveModel:
-    """Return the live model of the ICP of this name, as the default bundle has it, or the fallback."""
+    """Return the live model of the ICP of this name (the default bundle's), else the fallback."""
     return next((live for live in config.models if live.icp_key == kind), config.fallback)
 
 
@@ -148,8 +158,8 @@ def _answers(config: LiveConfig) -> dict[tuple[str, int], Sequence[tuple[str, st
 def _build_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     """Write one chunk; the job's transaction is its."""
     config = live_config()
-    setting = _setting(job.args, config)
-    chunk = generator.make_chunk(setting, args["number"])
+    setting = setting_of(job.args, config)
+    chunk = make_chunk(setting, args["number"])
     history = write_history(chunk, setting, config)
     roles = Cast(
         reps=tuple((user, team) for user, team in job.args["reps"]),
@@ -163,7 +173,7 @@ def _build_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     counts = {"done": chunk.leads.n}
     for table in tables(chunk, history, setting, roles):
         copy_rows(table.name, table.columns, table.lines())
-        counts[table.name.partition("_")[2]] = len(table)
+        counts[table.counted_as] = len(table)
     return counts
 
 

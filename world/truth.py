@@ -129,11 +129,11 @@ def true_weights(kind: str, model: Model, icp: Icp) -> dict[tuple[str, str], flo
     truth = TRUTHS[kind]
     found: dict[tuple[str, str], float] = {}
     for signal in model.signals:
-        if signal.dimension in truth.ratings:
+        if signal.dimension is not None and signal.dimension in truth.ratings:
             found[signal.key, ""] = truth.ratings[signal.dimension]
-        elif signal.activity in truth.engagement:
+        elif signal.activity is not None and signal.activity in truth.engagement:
             found[signal.key, ""] = truth.engagement[signal.activity]
-        elif signal.attribute in truth.bands:
+        elif signal.attribute is not None and signal.attribute in truth.bands:
             for band in icp.attribute(signal.attribute).bands:
                 weight = truth.bands[signal.attribute].get(band.key)
                 if weight is not None and signal.values.get(band.key, band.x) > 0:

@@ -69,4 +69,15 @@ REASONS: Mapping[str, tuple[str, ...]] = {
     ),
     "disqualified": ("No need", "Nobody who decides", "Student or job seeker"),
 }
-REST_REASONS = ("Not now: call again next season", "No budget before next year", "Waits for a merger")
+REST_REASONS = (
+    "Not now: call again next season",
+    "No budget before next year",
+    "Waits for a merger",
+)
+# Activity kind → title of the follow-up that it was.
+DONE: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    Kind.CALL_ATTEMPTED: ("call", ("First call", "Call back")),
+    Kind.CALL_CONNECTED: ("call", ("First call", "Call again", "Call about the open questions")),
+    Kind.MEETING_HELD: ("task", ("Demo", "First talk")),
+    Kind.EMAIL_SENT: ("task", ("Send the material", "Send an example")),
+}

@@ -1,4 +1,4 @@
-"""Works on a job with several processes, which need no Celery to be up."""
+"""Works on jobs with several processes, which need no Celery to be up."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import TracebackType
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -14,57 +15,88 @@ from django.db import connection
 from core import jobs
 from core.models import Job
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one process did: chunks, its longest chunk, which is one transaction, and its memory."""
+    """What one process did: chunks, its longest chunk (which is one transaction), its memory."""
 
     chunks: int
     longest_seconds: float
     peak_mb: float
 
 
-def work_on(
-    job: Job, *, processes: int, tell: Callable[[Job], None] = lambda job: None
-) -> list[Work]:
-    """Work on `job` with so many processes until it has ended; return what each of them did.
+class Workers:
+    """Processes that are up and wait for jobs: `with Workers(2) as workers: workers.work(job)`."""
 
-    `tell` is called with the job as it goes. With one process the work is done in this one and
-    the list is empty. A process that dies gives its chunk back, and the others do it. Raises
-    CommandError when a part of the job failed.
-    """
-    works: list[Work] = []
-    if processes == 1:
-        jobs.work_on(job)
-    else:
-        works = _await([_start(job) for _ in range(processes)], job, tell)
-        jobs.work_on(job)  # what dead processes have left
-    job.refresh_from_db()
-    if job.state != Job.State.SUCCEEDED:
-        raise CommandError(f"Job {job.pk} ({job.kind}) ended as {job.state}: {job.error}")
-    return works
+    def __init__(self, count: int) -> None:
+        command = [sys.executable, "manage.py", "work_on_jobs"]
+        # The database of this process, which in tests and measurements is not the configured one.
+        command += ["--database-name", str(connection.settings_dict["NAME"])]
+        self.processes = [
+            subprocess.Popen(
+                command,
+                cwd=settings.BASE_DIR,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(count)
+        ]
+        for process in self.processes:
+            _line_of(process)  # it says that it is ready
 
+    def work(self, job: Job, tell: Callable[[Job], None] = lambda job: None) -> list[Work]:
+        """Let all processes work on `job` until it has ended; return what each of them did.
 
-def _start(job: Job) -> subprocess.Popen[str]:
-    command = [sys.executable, "manage.py", "work_on_job", str(job.pk)]
-    # The database of this process, which in tests and measurements is not the configured one.
-    command += ["--database-name", str(connection.settings_dict["NAME"])]
-    return subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True)
-
-
-def _await(
-    started: list[subprocess.Popen[str]], job: Job, tell: Callable[[Job], None]
-) -> list[Work]:
-    try:
-        while any(process.poll() is None for process in started):
+        A process that dies gives its chunk back and the others do it; the dead say nothing.
+        """
+        for process in self.processes:
+            try:
+                assert process.stdin is not None
+                process.stdin.write(f"{job.pk}\n")
+                process.stdin.flush()
+            except BrokenPipeError:
+                pass
+        alive = [process for process in self.processes if process.poll() is None]
+        while alive and not job.ended:
             time.sleep(POLL_SECONDS)
             job.refresh_from_db()
             tell(job)
-    except BaseException:
-        for process in started:
-            process.terminate()
-        raise
-    printed = [process.communicate()[0] for process in started]
-    return [Work(**json.loads(text.splitlines()[-1])) for text in printed if text.strip()]
+            alive = [process for process in alive if process.poll() is None]
+        lines = [_line_of(process) for process in self.processes]
+        return [Work(**json.loads(line)) for line in lines if line]
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self.processes:
+            if error is not None:
+                process.terminate()
+            process.communicate()  # closes its input, which ends it
+
+
+def _line_of(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def work_on(job: Job, *, processes: int, tell: Callable[[Job], None] = lambda job: None) -> None:
+    """Work on `job` until it has ended, with so many processes or, with one, in this one.
+
+    `tell` is called with the job as it goes. Raises CommandError when a part of the job failed.
+    """
+    if processes > 1:
+        with Workers(processes) as workers:
+            workers.work(job, tell)
+    jobs.work_on(job)  # alone, or what dead processes have left
+    job.refresh_from_db()
+    if job.state != Job.State.SUCCEEDED:
+        raise CommandError(f"Job {job.pk} ({job.kind}) ended as {job.state}: {job.error}")

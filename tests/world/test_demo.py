@@ -1,0 +1,178 @@
+import json
+import stat
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import Team, User
+from accounts.roles import Role
+from core import clock
+from core.invariants import breaks
+from core.models import Job
+from followups.models import Followup
+from leads.models import Company, Lead, Source
+from scoring.models import ModelVersion, Standing
+from scoring.rescoring import rescore
+from tests import factories
+from tests.world.conftest import NOW
+from world.tasks import JOB, start_building
+
+pytestmark = pytest.mark.django_db
+LEADS = 300
+
+
+def setup(*arguments: str) -> str:
+    out = StringIO()
+    call_command("setup", f"--leads={LEADS}", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+@pytest.fixture
+def demo(config: None, data_folder: Path) -> str:
+    """A demo that was just made; what set-up printed."""
+    with clock.at(NOW.replace(hour=10)):  # a Friday
+        return setup()
+
+
+def test_a_first_start_prints_a_log_in_that_works_for_each_role(demo: str):
+    lines = [line.split() for line in demo.splitlines()[1:]]
+    assert [role for role, *_ in lines] == list(Role)
+    for role, email, password in lines:
+        user = User.objects.get(email=email)
+        assert user.role == role
+        assert user.check_password(password)
+
+
+def test_the_log_ins_are_kept_where_only_their_owner_reads_them(demo: str, data_folder: Path):
+    kept = data_folder / "demo-logins.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert {entry["role"] for entry in json.loads(kept.read_text())} == set(Role)
+
+
+def test_a_second_start_prints_the_same_and_adds_nothing(demo: str):
+    leads = Lead.objects.count()
+    assert setup() == demo
+    assert Lead.objects.count() == leads == LEADS
+
+
+def test_a_password_that_was_changed_is_not_shown_any_more(demo: str):
+    user = User.objects.get(email="anna@demo.leadqual.test")
+    user.set_password("my own secret")
+    user.save()
+    line = next(line for line in setup().splitlines() if "anna@" in line)
+    assert line.endswith("(changed)")
+    user.refresh_from_db()
+    assert user.check_password("my own secret")
+
+
+def test_lost_log_ins_are_made_anew(demo: str, data_folder: Path):
+    (data_folder / "demo-logins.json").write_text("{broken")
+    again = setup()
+    assert again != demo
+    _, email, password = again.splitlines()[1].split()
+    assert User.objects.get(email=email).check_password(password)
+
+
+def test_every_rep_has_late_steps_something_for_today_and_a_running_clock(demo: str):
+    now = NOW.replace(hour=10)
+    for rep in User.objects.filter(role=Role.REP, is_demo=True):
+        mine = Followup.objects.filter(assignee=rep)
+        assert mine.filter(state="scheduled", due_at__lt=NOW).exists()
+        assert mine.filter(state="scheduled", due_at__date=now.date(), due_at__gt=now).exists()
+        assert mine.filter(state="done", ended_at__lt=NOW).count() > 20
+        assert Standing.objects.filter(owner=rep, sla_due_at__gt=now).exists()
+    assert set(Standing.objects.filter(is_open=True).values_list("tier", flat=True)) >= {
+        "hot",
+        "warm",
+        "cold",
+    }
+
+
+def test_the_demo_is_scored_planned_and_breaks_no_invariant(demo: str):
+    assert not Standing.objects.filter(state="unscored").exists()
+    assert not Standing.objects.exclude(unplanned_at=None).exists()
+    assert list(breaks()) == []
+
+
+def test_a_start_after_a_kill_makes_the_rest(config: None, data_folder: Path):
+    with clock.at(NOW.replace(hour=10)):
+        start_building(LEADS, seed=20, is_demo=True)  # and no more: the process is gone
+        assert Lead.objects.count() == 0
+        setup()
+    assert Lead.objects.count() == LEADS
+    assert Job.objects.filter(kind=JOB).count() == 1
+    assert Standing.objects.exclude(sla_due_at=None).exists()
+
+
+def test_without_demo_there_is_configuration_and_a_hint(data_folder: Path):
+    out = setup("--no-demo")
+    assert "createsuperuser" in out
+    assert not User.objects.exists()
+    assert ModelVersion.objects.filter(state="live").exists()
+
+
+def test_where_people_work_no_demo_is_made(rep: User, data_folder: Path):
+    assert setup() == ""
+    assert not Lead.objects.filter(is_demo=True).exists()
+
+
+def test_a_demo_of_no_leads_is_refused_with_one_line(config: None, data_folder: Path):
+    with pytest.raises(CommandError, match="--leads: must be between"):
+        call_command("setup", "--leads=0", stdout=StringIO(), stderr=StringIO())
+    assert not User.objects.exists()
+
+
+def remove() -> dict[str, int]:
+    out = StringIO()
+    call_command("remove_demo", "--json", stdout=out)
+    counts: dict[str, int] = json.loads(out.getvalue())
+    return counts
+
+
+def test_the_demo_goes_in_one_go_and_does_not_come_back(demo: str, data_folder: Path):
+    counts = remove()
+    assert counts["lead"] == LEADS
+    assert counts["user"] == 8
+    for model in (Lead, User, Team, Source, Company, Standing, Followup):
+        assert not model.objects.exists(), model
+    assert not (data_folder / "demo-logins.json").exists()
+    assert "createsuperuser" in setup()
+    assert not Lead.objects.exists()
+    assert list(breaks()) == []
+
+
+def test_real_leads_stay_and_lose_only_their_demo_owner(demo: str):
+    anna = User.objects.get(email="anna@demo.leadqual.test")
+    company = Company.objects.filter(is_demo=True, leads__isnull=False).first()
+    source = Source.objects.get(name="Website")
+    real = factories.make_lead(owner=anna, company=company, first_source=source)
+    counts = remove()
+    assert counts["unowned"] == 1
+    assert counts["kept"] == 3  # the company, the source and the team that the lead is in
+    real.refresh_from_db()
+    assert real.owner is None
+    assert real.company == company
+    assert real.team == anna.team
+    assert real.standing.owner_id is None
+    assert Lead.objects.get() == real
+    assert not Company.objects.filter(is_demo=True).exists()
+    rescore([real.pk])
+    assert list(breaks()) == []
+
+
+def test_real_people_stay_in_their_demo_team(demo: str):
+    team = Team.objects.get(name="Team North")
+    person = factories.make_user(team=team)
+    remove()
+    person.refresh_from_db()
+    team.refresh_from_db()
+    assert person.team == team
+    assert not team.is_demo
+
+
+def test_nothing_is_removed_where_nothing_is_demo(lead: Lead):
+    with pytest.raises(CommandError, match="no demo"):
+        call_command("remove_demo")
+    assert Lead.objects.filter(pk=lead.pk).exists()
