@@ -4,6 +4,7 @@ from django.http import HttpResponse
 from django.urls import include, path, re_path
 from rest_framework.request import Request
 
+from calls.api.urls import urlpatterns as calls_urls
 from core import openapi
 from core.api import Endpoint, Missing, endpoint
 from desk.api.urls import urlpatterns as desk_urls
@@ -24,6 +25,7 @@ class Description(Endpoint):
 v1 = [
     endpoint("openapi.json", Description.as_view(), "openapi"),
     *desk_urls,
+    *calls_urls,
 ]
 app_name = "api"
 urlpatterns = [

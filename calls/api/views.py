@@ -1,0 +1,240 @@
+"""Calls over REST: an outside dialer starts one, posts answers one by one, and finishes it."""
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+
+from calls import services
+from calls.api import rows, shapes
+from calls.api.bodies import ChangeCallBody, FinishCallBody, GiveAnswerBody, StartCallBody
+from calls.models import Call, CallAnswer, CallOutcome
+from calls.selectors import get_call, get_lead_to_call
+from calls.services import AnswerInput, FinishInput
+from core import idempotency
+from core.api import Endpoint
+from core.cursors import PARAMETERS, Order, read_page, take
+from core.errors import BadParameter, FieldProblem, Invalid, NotFound
+from core.filters import Choices, FilterSet, Whole
+from core.wire import answer, answer_page
+from leads.querysets import visibility
+from scoring.live import live_config
+from scoring.models import ModelVersion
+from scoring.selectors import next_questions
+
+NEWEST = {"-id": Order(("id",), descending=True)}
+
+
+class CallFilters(FilterSet):
+    """What calls can be filtered by."""
+
+    noun = "calls"
+    lead = Whole(field_name="lead_id", lookup_expr="exact", label="Lead")
+    state = Choices(Call.State.choices, label="State")
+
+    class Meta:
+        model = Call
+        fields: list[str] = []
+
+
+def _required_key(request: Request) -> str:
+    key = idempotency.read_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+    if key is None:
+        message = "Send an Idempotency-Key, so that a repeated request has its effect once."
+        raise BadParameter(message, [FieldProblem("Idempotency-Key", "required", message)])
+    return key
+
+
+class CallList(Endpoint):
+    """The calls with leads that the token's owner may see."""
+
+    parameters = None
+    filterset_class = CallFilters
+    orders = tuple(NEWEST)
+
+    @extend_schema(
+        operation_id="list_calls",
+        summary="List calls",
+        responses=OpenApiResponse(
+            shapes.CallPage, examples=[OpenApiExample("A page", shapes.PAGE)]
+        ),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """Answer one page, the newest first."""
+        seen = Call.objects.filter(visibility(request.user, "lead__")).select_related("rep")
+        filters = CallFilters(request.query_params, seen, viewer=request.user, also=PARAMETERS)
+        bound = ("calls", str(request.user.pk), filters.given())
+        found, cursor = take(filters.qs, read_page(request.query_params, NEWEST, bound_to=bound))
+        return answer_page(request, [rows.call(item) for item in found], cursor)
+
+    @extend_schema(
+        operation_id="start_call",
+        summary="Start a call",
+        description="Needs an Idempotency-Key. 200 instead of 201 when the `external_key` is known "
+        "or the lead's call is open: it is that call then.",
+        request=StartCallBody,
+        responses={
+            status: OpenApiResponse(
+                shapes.CallDetailShape, examples=[OpenApiExample("A call", shapes.DETAIL)]
+            )
+            for status in (200, 201)
+        },
+        examples=[OpenApiExample("Start", shapes.START, request_only=True)],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Start a call."""
+        _required_key(request)
+        body = StartCallBody.read(request)
+        try:
+            lead = get_lead_to_call(request.user, body.pop("lead"))
+        except NotFound as error:
+            raise Invalid.field("lead", "not_found", error.message) from None
+        call, new = services.start_call(lead, by=request.user, **body)
+        return _detail(call, 201 if new else 200)
+
+
+class CallDetail(Endpoint):
+    """One call."""
+
+    @extend_schema(
+        operation_id="read_call",
+        summary="Read a call with its answers",
+        responses=OpenApiResponse(
+            shapes.CallDetailShape, examples=[OpenApiExample("A call", shapes.DETAIL)]
+        ),
+    )
+    def get(self, request: Request, call_id: int) -> HttpResponse:
+        """Answer the call."""
+        return _detail(get_call(request.user, call_id), 200)
+
+    @extend_schema(
+        operation_id="change_call",
+        summary="Save the notes of a call",
+        description="412 when somebody else saved other notes since `notes_version`.",
+        request=ChangeCallBody,
+        responses=OpenApiResponse(
+            shapes.CallDetailShape, examples=[OpenApiExample("A call", shapes.DETAIL)]
+        ),
+        examples=[OpenApiExample("Notes", shapes.NOTES, request_only=True)],
+    )
+    def patch(self, request: Request, call_id: int) -> HttpResponse:
+        """Save the notes."""
+        call = get_call(request.user, call_id)
+        body = ChangeCallBody.read(request)
+        services.save_notes(call, body["notes"], version=body["notes_version"], by=request.user)
+        return _detail(get_call(request.user, call_id), 200)
+
+
+class CallAnswers(Endpoint):
+    """The answers of one call; GET /calls/{id} lists them."""
+
+    @extend_schema(
+        operation_id="answer_call",
+        summary="Add an answer to a call and rescore the lead",
+        description="Needs an Idempotency-Key, which is the answer's name for good: the same key "
+        "is the same answer, also after seven days.",
+        request=GiveAnswerBody,
+        responses={
+            201: OpenApiResponse(
+                shapes.CallAnswerShape, examples=[OpenApiExample("An answer", shapes.ANSWER)]
+            )
+        },
+        examples=[OpenApiExample("An answer", shapes.GIVE, request_only=True)],
+    )
+    def post(self, request: Request, call_id: int) -> HttpResponse:
+        """Add an answer."""
+        key = f"api {request.auth.pk} {_required_key(request)}"[: services.MOST_KEY]
+        call = get_call(request.user, call_id)
+        body = GiveAnswerBody.read(request)
+        kind = body.pop("kind", None)
+        if kind is not None:
+            quote = body.pop("quote", "")
+            if body:
+                name = next(iter(body))
+                raise Invalid.field(name, "contradiction", f"does not go with a {kind}")
+            kept = services.capture(call, kind, quote, by=request.user, client_key=key)
+        elif "question" not in body:
+            raise Invalid.field("question", "required", "name a question, or a kind")
+        else:
+            kept = services.save_answer(call, AnswerInput(client_key=key, **body), by=request.user)
+        return answer(rows.answer(kept), 201)
+
+
+class CallFinish(Endpoint):
+    """The end of one call."""
+
+    @extend_schema(
+        operation_id="finish_call",
+        summary="Finish a call",
+        description="Timeline, stage, score and follow-up at once, by the outcome. 409 when the "
+        "call is finished already.",
+        request=FinishCallBody,
+        responses=OpenApiResponse(
+            shapes.CallDetailShape, examples=[OpenApiExample("A call", shapes.DETAIL)]
+        ),
+        examples=[OpenApiExample("Finish", shapes.FINISH, request_only=True)],
+    )
+    def post(self, request: Request, call_id: int) -> HttpResponse:
+        """Finish the call."""
+        call = get_call(request.user, call_id)
+        data = FinishInput(**FinishCallBody.read(request))
+        services.finish_call(call, data, by=request.user)
+        return _detail(get_call(request.user, call_id), 200)
+
+
+class NextQuestions(Endpoint):
+    """What to ask one lead next."""
+
+    @extend_schema(
+        operation_id="list_next_questions",
+        summary="What to ask a lead next",
+        description="The open questions of the lead's framework, the most worthwhile first.",
+        responses=OpenApiResponse(
+            shapes.NextQuestionsShape, examples=[OpenApiExample("Questions", shapes.NEXT)]
+        ),
+    )
+    def get(self, request: Request, lead_id: int) -> HttpResponse:
+        """Answer the questions."""
+        asking = next_questions(get_lead_to_call(request.user, lead_id).pk)
+        questions = [rows.next_question(item) for item in asking.questions]
+        return answer({"settled": asking.settled, "questions": questions})
+
+
+class Scripts(Endpoint):
+    """What is asked in calls, and how they may end."""
+
+    @extend_schema(
+        operation_id="list_scripts",
+        summary="Questions of calls, and the outcomes of calls",
+        responses=OpenApiResponse(
+            shapes.ScriptsShape, examples=[OpenApiExample("Scripts", shapes.SCRIPTS)]
+        ),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """Answer the live scripts."""
+        config = live_config()
+        versions = dict(
+            ModelVersion.objects.filter(pk__in=[live.id for live in config.everything]).values_list(
+                "pk", "framework_id"
+            )
+        )
+        return answer(
+            {
+                "scripts": [
+                    {
+                        "framework_version": versions[live.id],
+                        "name": live.framework.name,
+                        "icp": live.icp_key,
+                        "questions": [rows.question(item) for item in live.framework.questions],
+                    }
+                    for live in config.everything
+                ],
+                "outcomes": [rows.outcome(item) for item in CallOutcome.objects.all()],
+            }
+        )
+
+
+def _detail(call: Call, status: int) -> HttpResponse:
+    answers = CallAnswer.objects.filter(call=call).select_related("author")
+    body = {**rows.call(call), "answers": [rows.answer(item) for item in answers]}
+    headers = {"Location": f"/api/v1/calls/{call.pk}"} if status == 201 else {}
+    return answer(body, status, headers)
