@@ -45,6 +45,7 @@ def write_companies(imported: Import, mapping: FileMapping, part: int, parts: in
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.import_company")
         cursor.execute(_collect(mapping), {"id": imported.pk, "part": part, "parts": parts})
         # A company that was known by name only takes the domain that the file gives it.
         cursor.execute(

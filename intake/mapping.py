@@ -52,15 +52,15 @@ class FieldColumn:
 
 @dataclass(frozen=True)
 class EvidenceColumn:
-    """Answers about a dimension. `ratings` has folded answer → rating, None for "not known".
-
-    With `scale` the cells are numbers from 0 to it instead.
+    """Answers about a dimension. `ratings` has folded answer → rating, None for "not known", and
+    `labels` folded answer → answer. With `scale` the cells are numbers from 0 to it instead.
     """
 
     header: str
     index: int
     dimension: str
     ratings: Mapping[str, int | None]
+    labels: Mapping[str, str]
     scale: float | None
     if_exists: IfExists
 
@@ -302,7 +302,7 @@ class _Parser:
                 self.bad(f"{path}.scale", "out_of_range", "must be the number that means 100")
                 scale = 100
             return EvidenceColumn(
-                header, index, str(dimension), {}, float(scale), self._if_exists(spec, path)
+                header, index, str(dimension), {}, {}, float(scale), self._if_exists(spec, path)
             )
         given = spec.get("ratings")
         if not isinstance(given, Mapping) or not 0 < len(given) <= MOST_ANSWERS:
@@ -310,6 +310,7 @@ class _Parser:
             self.bad(f"{path}.ratings", "wrong_type", message)
             return None
         ratings: dict[str, int | None] = {}
+        labels: dict[str, str] = {}
         for answer, rating in given.items():
             whole = isinstance(rating, int) and not isinstance(rating, bool)
             if rating is not None and not (whole and 0 <= rating <= 100):
@@ -317,8 +318,9 @@ class _Parser:
                 self.bad(f"{path}.ratings.{answer}", "out_of_range", message)
                 continue
             ratings[fold(str(answer))] = rating
+            labels[fold(str(answer))] = clean_text(str(answer))
         return EvidenceColumn(
-            header, index, str(dimension), ratings, None, self._if_exists(spec, path)
+            header, index, str(dimension), ratings, labels, None, self._if_exists(spec, path)
         )
 
     def _outcome(self, path: str, header: str, index: int, spec: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from intake.mapping import FileMapping
 from intake.models import CheckedRow, Import, RejectedRow
 from intake.staging import write_rejections
 
-CHUNK = 2_500  # rows written in one transaction, below a second
+CHUNK = 1_500  # rows written in one transaction, below a second
 _TABLE = CheckedRow._meta.db_table
 Ints = npt.NDArray[np.int64]
 

@@ -16,13 +16,13 @@ from accounts.roles import Role
 from core import jobs
 from core.errors import Conflict, Invalid
 from core.models import Job
+from intake.chunks import Owners
 from intake.companies import parts_of
 from intake.mapping import FileMapping, Known, parse_mapping
 from intake.models import CheckedRow, Import, RejectedRow, StagedRow
 from intake.policies import can_give_to, can_import
 from intake.proposing import propose
 from intake.staging import stage
-from intake.writing import Owners
 from leads.identity import clean_text
 from leads.models import CustomField, Source
 from scoring.live import NotConfigured, live_config
@@ -203,7 +203,6 @@ def begin_leads(imported: Import) -> Job:
     args = {
         "owners": list(owners.ids),
         "open": list(owners.open_leads),
-        "teams": [owners.teams.get(owner) for owner in owners.ids],
         "team": owners.team,
     }
     chunks = [
@@ -309,7 +308,6 @@ def owners_of(imported: Import) -> Owners:
     return Owners(
         ids=[person.pk for person in people],
         open_leads=[counts.get(person.pk, 0) for person in people],
-        teams={person.pk: person.team_id for person in people},
         team=imported.team_id,
     )
 

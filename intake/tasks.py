@@ -14,12 +14,13 @@ from core.models import Job, JobChunk
 from core.sweeps import nudge_on_commit, sweep
 from intake import services
 from intake.checking import COLUMNS, Context, check
+from intake.chunks import Chunk, Owners
 from intake.companies import write_companies
 from intake.models import CheckedRow, Import, RejectedRow, StagedRow
 from intake.planning import plan
 from intake.policies import can_import
 from intake.staging import write_rejections
-from intake.writing import Chunk, Owners, write_chunk
+from intake.writing import write_chunk
 
 KEPT = dt.timedelta(days=7)  # staged rows of an import; they hold personal data
 CLEARED_AT_ONCE = 20_000  # rows in one transaction
@@ -118,12 +119,7 @@ def _write_chunk(job: Job, args: dict[str, Any]) -> Counter[str]:
     if _lost_right(job, imported):
         return Counter()
     given = job.args
-    owners = Owners(
-        given["owners"],
-        given["open"],
-        dict(zip(given["owners"], given["teams"], strict=True)),
-        given["team"],
-    )
+    owners = Owners(given["owners"], given["open"], given["team"])
     return write_chunk(
         Chunk(
             imported,
