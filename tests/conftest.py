@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.conf import settings
 from django.core.cache import cache
+from django.test import override_settings
 
 from accounts.models import Team, User, Workspace
 from accounts.roles import Role
@@ -34,6 +36,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Load the default configuration once; tests in transactions all see it."""
     with django_db_blocker.unblock():
         _configure()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_static_files() -> Iterator[None]:
+    """Serve static files under their own names: hashed ones exist only after collectstatic."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}):
+        yield
 
 
 @pytest.fixture(autouse=True)

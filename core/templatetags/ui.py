@@ -3,14 +3,15 @@
 import datetime as dt
 import re
 from functools import lru_cache
+from importlib.resources import files
 from typing import Any
+from zipfile import ZipFile
 
 from django import template
 from django.template import Context
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from lucide.templatetags.lucide import lucide
 
 from core import money as amounts
 
@@ -19,12 +20,20 @@ register = template.Library()
 THEMES = ("light", "dark")
 
 
+@lru_cache(maxsize=1)
+def _glyphs() -> ZipFile:
+    """The icons of the `lucide` package. Its own tag opens the archive anew for every icon, which
+    makes the first page of each process a second late.
+    """
+    return ZipFile(str(files("lucide").joinpath("lucide.zip")))
+
+
 @lru_cache(maxsize=256)
 def _svg(name: str) -> str:
-    """Return an icon's markup without what the style sheet says already."""
-    svg = str(lucide(name, size=None))
-    svg = re.sub(r"\s*\n\s*", "", svg).replace(" />", "/>")
-    return re.sub(r"<svg[^>]*>", "", svg).removesuffix("</svg>").strip()
+    """Return an icon's shapes; KeyError for a name that the set does not have."""
+    text = _glyphs().read(f"{name}.svg").decode()
+    shapes = re.sub(r"<!--.*?-->|<svg[^>]*>|</svg>", "", text, flags=re.S)
+    return re.sub(r"\s*\n\s*", "", shapes).replace(" />", "/>").strip()
 
 
 @register.simple_tag

@@ -116,6 +116,8 @@ def _effect(before: Standing, after: Standing) -> str:
     return f"{told}." if told else ""
 
 
+TODAY_ROWS = 20  # a group; what is beyond stands on pages of its own
+
 _STEP_GROUPS: tuple[tuple[StepGroup, str], ...] = (
     ("overdue", "Overdue"),
     ("due", "Due today"),
@@ -141,7 +143,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
     if chosen:
         context["groups"] = [_one_group(viewer, chosen, data, moment)]
     else:
-        day = followups.today(viewer, now=moment)
+        day = followups.today(viewer, now=moment, limit=TODAY_ROWS)
         context["groups"] = [
             (key, label, getattr(day, key), key in dict(_LEAD_GROUPS))
             for key, label in (*_STEP_GROUPS, *_LEAD_GROUPS)
