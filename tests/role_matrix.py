@@ -1,0 +1,129 @@
+"""Who may do what, over every URL: the table that tests/test_role_matrix.py holds the product to.
+
+Read it from the top: who there is, whose objects there are, who gets through to which, and then one
+row for each URL and method. A method without a row must answer 405; a URL without a row fails.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Whose lead it is: `own` belongs to the rep `owner`, `team` to `mate` of the same team, `other` to
+# `stranger` of another team, `unowned` to nobody in the first team.
+OBJECTS = ("own", "team", "other", "unowned", "missing")
+
+# w: reads and changes. r: reads, a change is refused with a reason (403). A dot: not there (404).
+# !: the lead is named in the body, and is not there for this person (422).
+CHANGES = """
+                 own   team  other unowned missing
+owner             w     r     .      r       .
+mate              r     w     .      r       .
+stranger          .     .     w      .       .
+manager           w     w     .      w       .
+other_manager     .     .     w      .       .
+model_owner       r     r     r      r       .
+admin             w     w     w      w       .
+"""
+# Taking a lead for oneself: reps what nobody owns, managers anything of their team.
+CLAIMS = """
+                 own   team  other unowned missing
+owner             r     r     .      w       .
+mate              r     r     .      w       .
+stranger          .     .     r      .       .
+manager           w     w     .      w       .
+other_manager     .     .     w      .       .
+model_owner       r     r     r      r       .
+admin             w     w     w      w       .
+"""
+# Without an object: w gets through, r is refused with a reason.
+EVERYBODY = "owner w, mate w, stranger w, manager w, other_manager w, model_owner w, admin w"
+ADDS_LEADS = "owner w, mate w, stranger w, manager w, other_manager w, model_owner r, admin w"
+CALLS_OWN = "owner w, mate r, stranger !, manager w, other_manager !, model_owner r, admin w"
+SEES_PIPELINE = "owner r, mate r, stranger r, manager w, other_manager w, model_owner w, admin w"
+
+# Nobody: no log-in (302) on pages, 401 in the API, whatever the URL.
+NOBODY = ("anonymous", "deactivated", "revoked", "expired")
+# The token of `owner`, for reading only: any other method is a 403. Their session without a CSRF
+# token: any POST is a 403.
+BOUNDED = ("read_only", "no_csrf")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who gets through (a grid above), what the answer is then, and what is sent.
+
+    `reads` asks for `r` or `w` in the grid, else for `w`. `public` is for everybody.
+    """
+
+    who: str = EVERYBODY
+    status: int = 200
+    body: Mapping[str, Any] = field(default_factory=dict)
+    reads: bool = False
+    public: bool = False
+
+
+def sees(status: int = 200) -> Rule:
+    """Whoever sees the lead."""
+    return Rule(CHANGES, status, reads=True)
+
+
+def changes(status: int, **body: Any) -> Rule:
+    """Whoever may change the lead."""
+    return Rule(CHANGES, status, body)
+
+
+PUBLIC = Rule(public=True)
+OWN = "the id of the lead `own`"
+_MONEY = {"amount_minor": 100, "currency": "EUR"}
+_DAY = "2026-12-24"  # replaced by a day in the near future
+
+TABLE: dict[str, dict[str, Rule]] = {
+    # --- pages ---------------------------------------------------------------------------------
+    "healthz": {"GET": PUBLIC},
+    "desk:queue": {"GET": Rule()},
+    "desk:today": {"GET": Rule()},
+    "desk:view_lead": {"GET": sees()},
+    "desk:change_lead": {"POST": changes(302, version="1", title="CEO")},
+    "desk:add_note": {"POST": changes(302, note="Called.")},
+    "desk:move_lead": {"POST": changes(302, target="accepted")},
+    "desk:record_outcome": {"POST": changes(302, result="won")},
+    "desk:assign_lead": {"POST": Rule(CLAIMS, 302, {"owner": "me"})},
+    "desk:add_evidence": {"POST": changes(302, dimension="budget", answer="r:67")},
+    "desk:override_tier": {"POST": changes(302, tier="hot", reason="Met at a fair.", until=_DAY)},
+    "desk:add_followup": {
+        "POST": changes(302, kind="task", title="Send it.", due_at=f"{_DAY}T10:00")
+    },
+    "desk:complete_followup": {"POST": changes(302)},
+    "desk:skip_followup": {"POST": changes(302, reason="Not needed.")},
+    "desk:snooze_followup": {"POST": changes(302, until="hour")},
+    # An open step cannot be reopened: whoever may change the lead is told that.
+    "desk:reopen_followup": {"POST": changes(403)},
+    "pipeline:show_pipeline": {"GET": Rule(SEES_PIPELINE)},
+    # --- API -----------------------------------------------------------------------------------
+    "api:openapi": {"GET": PUBLIC},
+    "api:me": {"GET": Rule()},
+    "api:frameworks": {"GET": Rule()},
+    "api:queue": {"GET": Rule()},
+    "api:leads": {
+        "GET": Rule(),
+        "POST": Rule(ADDS_LEADS, 201, {"email": "new@works.example"}),
+    },
+    "api:lead": {"GET": sees(), "PATCH": changes(200, title="CEO")},
+    "api:standing": {"GET": sees()},
+    "api:evidence": {"GET": sees(), "POST": changes(201, dimension="budget", rating=67)},
+    "api:outcomes": {"GET": sees(), "POST": changes(201, result="won", value=_MONEY)},
+    "api:activities": {"GET": sees(), "POST": changes(201, kind="page_viewed")},
+    "api:scripts": {"GET": Rule()},
+    "api:next_questions": {"GET": sees()},
+    # Its call is open already, so that is the one.
+    "api:calls": {"GET": Rule(), "POST": Rule(CALLS_OWN, 200, {"lead": OWN})},
+    "api:call": {"GET": sees(), "PATCH": changes(200, notes="Hello.", notes_version=0)},
+    "api:call_answers": {"POST": changes(201, kind="concern", quote="The price.")},
+    "api:call_finish": {"POST": changes(200, outcome="no_answer")},
+}
+
+# Whole trees of other packages. Django's admin site lets admins in and sends everybody else to its
+# log-in; allauth has public pages (log-in, reset) and some for whoever is logged in.
+PREFIXES = ("admin/", "accounts/")
+# Answers 404 to everybody, whatever the method.
+NOWHERE = ("api:missing",)

@@ -1,0 +1,256 @@
+"""Every URL × method × person × object against the table in tests/role_matrix.py."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.models import ApiToken, Team, User
+from accounts.roles import Role
+from accounts.tokens import create_token
+from calls.models import Call
+from core.clock import now
+from followups.models import Followup
+from leads.models import Lead
+from scoring.models import FrameworkVersion
+from tests import factories
+from tests.role_matrix import (
+    BOUNDED,
+    NOBODY,
+    NOWHERE,
+    OBJECTS,
+    OWN,
+    PREFIXES,
+    TABLE,
+    Rule,
+)
+
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+SAFE = ("GET", "HEAD", "OPTIONS")
+MISSING = 999_999_999
+
+
+def urls(
+    resolver: Any, prefix: str = "", spaces: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str]]:
+    """Yield (path, name) of every URL pattern."""
+    for pattern in resolver.url_patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield path, ":".join((*spaces, pattern.name or ""))
+        else:
+            assert isinstance(pattern, URLResolver)
+            inner = (*spaces, pattern.namespace) if pattern.namespace else spaces
+            yield from urls(pattern, path, inner)
+
+
+PATHS = {name: path for path, name in urls(get_resolver()) if not path.startswith(PREFIXES)}
+
+
+def test_every_url_is_in_the_table() -> None:
+    assert set(PATHS) == set(TABLE) | set(NOWHERE)
+
+
+@dataclass
+class World:
+    """People who can ask, and what they ask for."""
+
+    pages: dict[str, Client]
+    tokens: dict[str, str]
+    leads: dict[str, int]
+    followups: dict[str, int]
+    calls: dict[str, int]
+
+
+@pytest.fixture
+def world(config: None, settings: Any) -> World:
+    """Two teams with their people and leads."""
+    settings.API_REQUESTS_PER_MINUTE = 0
+    north, south = Team.objects.create(name="N"), Team.objects.create(name="S")
+    people = {
+        "owner": factories.make_user(team=north),
+        "mate": factories.make_user(team=north),
+        "stranger": factories.make_user(team=south),
+        "manager": factories.make_user(role=Role.MANAGER, team=north),
+        "other_manager": factories.make_user(role=Role.MANAGER, team=south),
+        "model_owner": factories.make_user(role=Role.MODEL_OWNER),
+        "admin": factories.make_user(role=Role.ADMIN),
+        "deactivated": factories.make_user(team=north),
+    }
+    leads = {
+        "own": factories.make_lead(owner=people["owner"]),
+        "team": factories.make_lead(owner=people["mate"]),
+        "other": factories.make_lead(owner=people["stranger"]),
+        "unowned": factories.make_lead(owner=None, team=north),
+    }
+    return World(
+        pages=_pages(people),
+        tokens=_tokens(people),
+        leads={name: lead.pk for name, lead in leads.items()} | {"missing": MISSING},
+        followups={name: _step(lead) for name, lead in leads.items()} | {"missing": MISSING},
+        calls={name: _call(lead) for name, lead in leads.items()} | {"missing": MISSING},
+    )
+
+
+def _pages(people: dict[str, User]) -> dict[str, Client]:
+    clients = {"anonymous": Client(), "no_csrf": Client(enforce_csrf_checks=True)}
+    clients["no_csrf"].force_login(people["owner"])
+    for name, user in people.items():
+        clients[name] = Client()
+        clients[name].force_login(user)
+    User.objects.filter(pk=people["deactivated"].pk).update(is_active=False)
+    return clients
+
+
+def _tokens(people: dict[str, User]) -> dict[str, str]:
+    texts = {name: create_token(user, name=name)[1] for name, user in people.items()}
+    texts["read_only"] = create_token(people["owner"], name="r", read_only=True)[1]
+    for name, change in (("revoked", {"revoked_at": now()}), ("expired", {"expires_at": now()})):
+        token, texts[name] = create_token(people["owner"], name=name)
+        ApiToken.objects.filter(pk=token.pk).update(**change)
+    return texts | {"anonymous": ""}
+
+
+def _step(lead: Lead) -> int:
+    step = Followup.objects.create(
+        lead=lead, kind=Followup.Kind.TASK, title="Send it", assignee=lead.owner, due_at=now()
+    )
+    return step.pk
+
+
+def _call(lead: Lead) -> int:
+    framework = FrameworkVersion.objects.filter(state=FrameworkVersion.State.LIVE).first()
+    assert framework is not None
+    scores = {"start_score": 40, "start_low": 30, "start_high": 50}
+    call = Call.objects.create(lead=lead, rep=lead.owner, framework_version=framework, **scores)
+    return call.pk
+
+
+def grid(text: str) -> dict[str, dict[str, str]]:
+    """Read a grid of the table: person → object → letter."""
+    if "\n" not in text:  # without objects
+        pairs = (part.split() for part in text.split(","))
+        return {person: {"": letter} for person, letter in pairs}
+    header, *lines = (line.split() for line in text.strip().splitlines())
+    assert tuple(header) == OBJECTS
+    return {person: dict(zip(OBJECTS, letters, strict=True)) for person, *letters in lines}
+
+
+def expected(name: str, method: str, person: str, thing: str) -> int:
+    """Return the status that the table asks for."""
+    api = name.startswith("api:")
+    rules = TABLE[name]
+    rule = rules.get("GET" if method == "HEAD" else method)
+    if person == "no_csrf" and method not in SAFE:
+        return 403
+    if any(r.public for r in rules.values()):
+        return 200 if rule else 204 if api and method == "OPTIONS" else 405
+    if person in NOBODY:
+        return 401 if api else 302
+    if person == "read_only" and method not in SAFE:
+        return 403
+    if rule is None:
+        return 204 if api and method == "OPTIONS" else 405
+    letter = grid(rule.who)["owner" if person in BOUNDED else person][thing]
+    through = "rw" if rule.reads else "w"
+    return rule.status if letter in through else {".": 404, "!": 422, "r": 403}[letter]
+
+
+def ask(world: World, name: str, method: str, person: str, thing: str, rule: Rule | None) -> int:
+    """Make the request and return its status; what it changed is taken back."""
+    by_argument = {"lead_id": world.leads, "followup_id": world.followups, "call_id": world.calls}
+    argument = re.search(r"<int:(\w+)>", PATHS[name])
+    args = [by_argument[argument[1]][thing]] if argument else []
+    address = reverse(name, args=args)
+    soon = (now() + dt.timedelta(days=30)).date().isoformat()
+    body = {
+        key: world.leads["own"]
+        if value == OWN
+        else re.sub(r"^2026-12-24", soon, value)
+        if isinstance(value, str)
+        else value
+        for key, value in (rule.body if rule else {}).items()
+    }
+    with transaction.atomic():
+        if name.startswith("api:"):
+            text = world.tokens[person]
+            headers = {"Authorization": f"Bearer {text}"} if text else {}
+            headers["Idempotency-Key"] = "matrix"  # some writes need one
+            raw = b"" if method in SAFE else orjson.dumps(body)
+            kind = "application/json"
+            response = Client().generic(method, address, raw, content_type=kind, headers=headers)
+        elif method == "POST":
+            response = world.pages[person].post(address, body)
+        else:
+            response = world.pages[person].generic(method, address)
+        transaction.set_rollback(True)
+    if response.status_code == 302 and person in NOBODY:
+        assert response["Location"].startswith("/accounts/login/"), response["Location"]
+    status: int = response.status_code
+    return status
+
+
+def people_of(name: str) -> list[str]:
+    """Return who asks for this URL: sessions on pages, tokens in the API."""
+    everybody = ["owner", "mate", "stranger", "manager", "other_manager", "model_owner", "admin"]
+    if name.startswith("api:"):
+        return [*everybody, *NOBODY, "read_only"]
+    return [*everybody, "anonymous", "deactivated", "no_csrf"]
+
+
+@pytest.mark.timeout(300)
+def test_everybody_gets_what_the_table_says(world: World, subtests: pytest.Subtests) -> None:
+    for name in TABLE:
+        with subtests.test(url=name):
+            wrong = list(differences(world, name))
+            assert not wrong, "(method, person, object, got, expected)"
+
+
+def differences(world: World, name: str) -> Iterator[tuple[str, str, str, int, int]]:
+    """Yield every request to this URL that the product answers otherwise than the table."""
+    for method in METHODS:
+        rule = TABLE[name].get("GET" if method == "HEAD" else method)
+        # Who is refused a method is refused it whatever the object.
+        things = OBJECTS if rule and method != "HEAD" else ("own",)
+        for thing in things if "<" in PATHS[name] else ("",):
+            for person in people_of(name):
+                got = ask(world, name, method, person, thing, rule)
+                wanted = expected(name, method, person, thing)
+                if got != wanted:
+                    yield method, person, thing, got, wanted
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_not_there_is_a_404_for_everybody(world: World, method: str) -> None:
+    for text in world.tokens.values():
+        headers = {"Authorization": f"Bearer {text}"} if text else {}
+        response = Client().generic(method, "/api/v1/nothing", headers=headers)
+        assert response.status_code == 404
+
+
+def test_the_admin_site_lets_only_admins_in(world: World) -> None:
+    for path, name in urls(get_resolver()):
+        open_to_all = ("admin:login", "admin:logout", "admin:jsi18n")
+        if not path.startswith("admin/") or name in open_to_all:
+            continue
+        address = "/" + re.sub(r"<[^>]+>|\(\?P<[^)]+\)|[\^$]", "1", path).replace("1.*1", "x")
+        for person in ("anonymous", "owner", "manager", "model_owner", "deactivated"):
+            response = world.pages[person].get(address)
+            assert response.status_code == 302, (address, person)
+            assert "login" in response["Location"], (address, person)
+    assert world.pages["admin"].get("/admin/").status_code == 200
+
+
+def test_the_pages_of_accounts_never_fail(world: World) -> None:
+    for path, name in urls(get_resolver()):
+        if path.startswith("accounts/") and "<" not in path and name != "account_logout":
+            for person in ("anonymous", "owner", "deactivated"):
+                response = world.pages[person].get(f"/{path}")
+                assert response.status_code in (200, 302), (path, person)
