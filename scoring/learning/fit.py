@@ -15,6 +15,7 @@ from scipy.special import expit
 from scoring.features import Floats, Ints
 
 CHUNK = 65_536  # rows of a dense design weighted at a time
+FIRST_ROWS = 32_768  # on which the fit of many more leads starts
 MOST_STEPS = 50
 TOLERANCE = 1e-8  # of the objective, relative to the number of outcomes
 
@@ -105,8 +106,14 @@ def fit_map(
     """Return the posterior mode under b ~ N(centre, 1 / precision), the intercept free.
 
     `y` (n,) is 0 or 1 and holds both, `weights` (n,) is positive, `precision` (p,) is positive.
-    Newton's method with halved steps; the objective is convex, so the mode is the only one.
+    Newton's method with halved steps; the objective is convex, so the mode is the only one. Many
+    leads start from the mode of a part of them, which leaves two or three passes over all.
     """
+    if start is None and len(y) > 4 * FIRST_ROWS:
+        part = np.linspace(0, len(y) - 1, FIRST_ROWS).astype(np.int64)
+        if 0 < y[part].sum() < FIRST_ROWS:
+            scaled = weights[part] * (weights.sum() / weights[part].sum())
+            start = fit_map(design.take(part), y[part], scaled, precision, centre)
     centre = np.zeros(design.p) if centre is None else centre
     base = float(weights @ y / weights.sum())
     theta = np.concatenate([[np.log(base / (1 - base))], centre])

@@ -1,16 +1,16 @@
 """Two-condition rules: where two conditions together say more than their sum."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from scipy.special import expit
 
 from core import conditions
 from core.conditions import Columns, FieldType
 from scoring.features import Bools, Floats, Ints
+from scoring.learning.design import build
 from scoring.learning.levels import Levels
 
 LEAST_Z = 3.5
@@ -78,14 +78,16 @@ def find_pairs(
     sets = [s for number, levels in enumerate(fields) for s in _sets(number, levels)]
     if len(sets) < 2:
         return []
-    member = scipy.sparse.csr_matrix(
-        np.stack([np.isin(fields[f].codes, m) for f, m in sets], axis=1).astype(float)
-    )
+    design, layout = build(fields)
+    by_cell = replace(design, basis=None, field_of=np.arange(layout.cells))
+    levels_of = np.zeros((len(sets), layout.cells))
+    for index, (f, m) in enumerate(sets):
+        levels_of[index, [layout.offsets[f] + level for level in m]] = 1.0
     p = expit(log_odds)
     residual, variance = weights * (y - p), weights**2 * p * (1 - p)
 
     def joint(of: Floats) -> Floats:
-        result: Floats = (member.T @ member.multiply(of[:, None]).tocsr()).toarray()
+        result: Floats = levels_of @ by_cell.gram(of)[1:, 1:] @ levels_of.T
         return result
 
     total, spread, count = joint(residual), joint(variance), joint(np.ones(len(y)))

@@ -12,7 +12,7 @@ from scoring.learning.levels import Levels, least_support, make_levels
 from scoring.learning.notices import Notice
 from scoring.learning.table import Column, Table, looks_like_dates
 
-LEAK_AUC = 0.90  # of the field alone
+LEAK_AUC = 0.90  # of the field alone: the lower 95 % bound, since few outcomes show more by chance
 LEAK_ODDS = 20.0  # of a value against the rest: the lower 95 % bound
 LEAK_SUPPORT, LEAK_SHARE = 20, 0.01
 COPY_INFORMATION = 0.80  # shared by two fields, of what the richer one holds
@@ -112,7 +112,7 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
     alone = auc_alone(levels, y, seed)
     leaky = leaky_levels(levels, y)
     name = levels.field
-    if alone > LEAK_AUC:
+    if alone - 1.645 * auc_spread(alone, y) > LEAK_AUC:
         text = (
             f"{name} alone tells won from lost (AUC {alone:.2f}): it is probably known only "
             "afterwards. It is left out until you say otherwise."
@@ -154,6 +154,15 @@ def auc_alone(levels: Levels, y: Floats, seed: int) -> float:
         won = np.bincount(codes[there], y[there], k) + y[there].mean()
         rate[here] = (won / (np.bincount(codes[there], minlength=k) + 1))[codes[here]]
     return rank_auc(y, rate)
+
+
+def auc_spread(auc: float, y: Floats) -> float:
+    """Return the standard error of an AUC (Hanley and McNeil 1982)."""
+    won = float(y.sum())
+    lost = len(y) - won
+    both_won, both_lost = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = auc * (1 - auc) + (won - 1) * (both_won - auc**2) + (lost - 1) * (both_lost - auc**2)
+    return float(np.sqrt(max(0.0, spread) / (won * lost)))
 
 
 def rank_auc(y: Floats, score: Floats) -> float:

@@ -1,0 +1,111 @@
+"""New weights for the signals of a model that people made: drawn to its points, moved by outcomes.
+
+The prior is centred on k × the live points, k one fitted slope, so thirty outcomes move a weight a
+little and three thousand a lot.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import expit
+
+from scoring.features import Floats
+from scoring.learning.drift import Recency
+from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
+from scoring.learning.fit import Design, fit_map
+from scoring.learning.intervals import Intervals, weight_intervals
+from scoring.learning.notices import Notice
+from scoring.learning.shrinkage import shift_to, shrink
+
+SLOPE, SLOPE_SPREAD = 0.067, 0.034  # log-odds a point, as the default map has it, and its doubt
+FREE = 300  # outcomes from which a weight may move freely
+MOST_MOVED = 10.0  # points that a weight may move at fewer, times their share of these
+
+
+@dataclass(frozen=True)
+class Relearned:
+    """Weights of p given signals in log-odds, (p,), and how sure they are.
+
+    `slope` is k, the log-odds of one live point; `unknown` (p,) the mean x that an unknown one
+    counts as. `enough` says whether a probability may be shown.
+    """
+
+    intercept: float
+    b: Floats
+    slope: float
+    unknown: Floats
+    intervals: Intervals
+    n: int
+    won: int
+    enough: bool
+    notices: list[Notice] = field(default_factory=list)
+
+    def log_odds(self, x: Floats) -> Floats:
+        """Return the log-odds of leads with signals x (n, p), NaN unknown."""
+        return self.intercept + np.where(np.isnan(x), self.unknown, x) @ self.b
+
+    def probability(self, x: Floats) -> Floats | None:
+        """Return p(win), None below the minimum number of outcomes."""
+        return expit(self.log_odds(x)) if self.enough else None
+
+
+def learn_weights(
+    x: Floats,
+    y: Floats,
+    live: Floats,
+    labels: list[str],
+    recency: Recency | None = None,
+    seed: int = 0,
+) -> Relearned:
+    """Learn weights of given signals from n leads in order of time.
+
+    `x` (n, p) is 0 … 1, NaN unknown; `y` (n,) 0 or 1; `live` (p,) the points of the live model;
+    `labels` name the signals. One kind of outcome alone leaves the weights as they are.
+    """
+    recency = recency or Recency()
+    weights = recency.weights(len(y))
+    known = ~np.isnan(x)
+    counts = np.maximum(known.sum(axis=0), 1)
+    unknown = np.where(known, x, 0.0).sum(axis=0) / counts
+    full = np.where(known, x, unknown)
+    won = int(y.sum())
+    enough = len(y) >= LEAST_OUTCOMES and min(won, len(y) - won) >= LEAST_OF_EACH
+    if not 0 < won < len(y):
+        nothing = np.full(len(live), np.nan)
+        b = SLOPE * live
+        share = (won + 0.5) / (len(y) + 1)
+        intercept = float(np.log(share / (1 - share)) - (full @ b).mean()) if len(y) else 0.0
+        return Relearned(
+            intercept, b, SLOPE, unknown, Intervals(b, nothing, nothing), len(y), won, enough
+        )
+    slope = fit_slope(full @ live, y, weights)
+    centre = slope * live
+    design = Design(full, None, np.arange(len(live)), np.ones(len(live)))
+    b = shrink(design, y, weights, seed, centre).b
+    if len(y) < FREE:
+        most = slope * MOST_MOVED * len(y) / FREE
+        b = np.clip(b, centre - most, centre + most)
+    intercept = shift_to(full @ b, y, weights) + recency.step
+    found = Relearned(
+        intercept, b, slope, unknown, weight_intervals(full, y, weights), len(y), won, enough
+    )
+    return Relearned(**{**vars(found), "notices": _turned(found, live, labels)})
+
+
+def fit_slope(score: Floats, y: Floats, weights: Floats) -> float:
+    """Return k, the log-odds of one live point, drawn to the default map; never negative."""
+    design = Design((score * SLOPE_SPREAD)[:, None], None, np.zeros(1, int), np.ones(1))
+    fit = fit_map(design, y, weights, np.ones(1), np.array([SLOPE / SLOPE_SPREAD]))
+    return max(float(fit.b[0]) * SLOPE_SPREAD, SLOPE / 100)
+
+
+def _turned(found: Relearned, live: Floats, labels: list[str]) -> list[Notice]:
+    """Return a notice for each signal whose outcomes surely say the opposite of its points."""
+    notices = []
+    low, high = found.intervals.low, found.intervals.high
+    for index, label in enumerate(labels):
+        if (live[index] > 0 and high[index] < 0) or (live[index] < 0 and low[index] > 0):
+            word = "lowers" if live[index] > 0 else "raises"
+            text = f"{label} {word} the odds in the outcomes, against its {live[index]:+g} points."
+            notices.append(Notice("turned", label, text))
+    return notices

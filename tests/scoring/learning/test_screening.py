@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+from scoring.learning.levels import make_levels
+from scoring.learning.screening import leaky_levels, rank_auc, screen
+from tests.scoring.learning.worlds import made, table_of
+
+
+def screened(columns, y):
+    found = screen(table_of(columns), y)
+    return [v.field for v in found.levels], {n.field: n.code for n in found.notices}, found
+
+
+def test_ordinary_fields_stay():
+    columns, y = made("strong", 500)
+    kept, notices, _ = screened(columns, y)
+    assert kept == list(columns)
+    assert notices == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "texts"),
+    [
+        ("empty", lambda i: ""),
+        ("constant", lambda i: "same"),
+        ("identifier", lambda i: str(10_000 + i)),
+        ("date", lambda i: f"2024-{i % 12 + 1:02}-{i % 28 + 1:02}"),
+        ("free_text", lambda i: f"He said he would call back about offer {i}"),
+        ("too_many_values", lambda i: f"company-{i}"),
+    ],
+)
+def test_what_cannot_be_a_signal_is_named(code, texts):
+    columns, y = made("strong", 400)
+    columns["Odd"] = [texts(i) for i in range(400)]
+    kept, notices, _ = screened(columns, y)
+    assert "Odd" not in kept
+    assert notices == {"Odd": code}
+
+
+def test_ten_thousand_different_values_are_handled():
+    random = np.random.default_rng(0)
+    columns, y = made("strong", 12_000)
+    columns["Odd"] = [f"v{k}" for k in random.integers(10_000, size=12_000)]
+    assert screened(columns, y)[1] == {"Odd": "too_many_values"}
+
+
+def test_the_outcome_in_disguise_is_a_leak():
+    columns, y = made("weak", 600)
+    flip = np.random.default_rng(1).random(600) < 0.03
+    columns["Signed"] = ["x" if won else "" for won in np.where(flip, 1 - y, y)]
+    columns["Reason"] = [
+        "" if won else ("price", "timing", "none of it")[i % 3] for i, won in enumerate(y)
+    ]
+    kept, notices, _ = screened(columns, y)
+    assert {"Signed", "Reason"}.isdisjoint(kept)
+    assert notices["Signed"] == notices["Reason"] == "leak"
+
+
+def test_a_number_that_separates_the_outcomes_is_a_leak():
+    columns, y = made("weak", 600)
+    columns["Invoice"] = [
+        f"{won * 5 + v:.2f}" for won, v in zip(y, np.random.default_rng(0).random(600), strict=True)
+    ]
+    assert screened(columns, y)[1] == {"Invoice": "leak"}
+
+
+def test_one_value_that_gives_it_away_loses_its_line_and_two_lose_the_field():
+    random = np.random.default_rng(2)
+    y = (random.random(3000) < 0.1).astype(float)
+    plain = random.choice(["a", "b", "c"], size=3000)
+    one = np.where((y == 1) & (random.random(3000) < 0.3), "paid", plain)
+    two = np.where(
+        (y == 1) & (random.random(3000) < 0.5), random.choice(["paid", "signed"], 3000), plain
+    )
+    kept, notices, found = screened(
+        {"One": list(one), "Two": list(two), "Plain": list(plain[::-1])}, y
+    )
+    assert kept == ["One", "Plain"]
+    assert notices == {"One": "leak", "Two": "leak"}
+    levels = found.levels[0]
+    assert [levels.label([i]) for i in found.muted["One"]] == ["paid"]
+
+
+def test_a_value_without_support_is_no_leak():
+    y = np.zeros(400)
+    y[:15] = 1
+    levels = make_levels(table_of({"f": ["rare"] * 15 + ["b"] * 385}).columns["f"], 3)
+    assert not len(leaky_levels(levels, y))
+
+
+def test_chance_is_no_leak_on_few_outcomes():
+    for seed in range(20):
+        columns, y = made("noise", 60, seed)
+        assert "leak" not in screened(columns, y)[1].values()
+
+
+def test_copies_and_near_copies_count_once():
+    columns, y = made("strong", 1500)
+    random = np.random.default_rng(3)
+    turned = random.random(1500) < 0.01
+    noisy = [float(v) * 1.13 + random.normal(0, 0.01) for v in columns["Employees"]]
+    columns["Copy"] = [f"{v:.3f}" for v in noisy]
+    columns["Branch"] = [f"{text[:3].upper()}!" for text in columns["Industry"]]
+    columns["Funds"] = [
+        "1" if (b == "yes") != t else "0" for b, t in zip(columns["Budget"], turned, strict=True)
+    ]
+    kept, notices, _ = screened(columns, y)
+    assert notices == {"Copy": "copy", "Branch": "copy", "Funds": "copy"}
+    assert {"Employees", "Industry", "Budget"} <= set(kept)
+
+
+def test_a_region_and_its_country_are_no_copies():
+    random = np.random.default_rng(0)
+    regions = random.integers(12, size=2000)
+    kept, notices, _ = screened(
+        {"Region": [f"r{r}" for r in regions], "Country": [f"c{r // 4}" for r in regions]},
+        (random.random(2000) < 0.3).astype(float),
+    )
+    assert len(kept) == 2
+    assert notices == {}
+
+
+def test_ties_count_half_in_an_auc():
+    assert rank_auc(np.array([0, 1, 0, 1.0]), np.array([1, 1, 0, 2.0])) == 0.875
+    assert rank_auc(np.zeros(3), np.arange(3.0)) == 0.5

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from scoring.learning.weights import learn_weights
+
+LIVE = np.array([20.0, -10.0, 10.0, 5.0])
+LABELS = ["Size", "Free mail", "Budget", "Need"]
+
+
+def leads(n, truth, seed=0):
+    random = np.random.default_rng(seed)
+    x = random.integers(2, size=(n, 4)).astype(float)
+    y = (random.random(n) < expit(x @ truth - 1.0)).astype(float)
+    return x, y
+
+
+def test_many_outcomes_move_weights_to_the_truth():
+    truth = np.array([1.5, -1.0, 0.0, 1.0])
+    x, y = leads(6000, truth)
+    found = learn_weights(x, y, LIVE, LABELS)
+    assert found.b == pytest.approx(truth, abs=0.25)
+    assert found.enough
+
+
+def test_few_outcomes_move_them_a_little_and_more_outcomes_more():
+    truth = np.array([-1.0, 1.0, 2.0, 0.0])
+    moved = []
+    for n in (2, 30, 150, 3000):
+        x, y = leads(n, truth)
+        y[:2] = [0, 1]
+        found = learn_weights(x, y, LIVE, LABELS)
+        moved.append(np.abs(found.b / found.slope - LIVE).max())
+        if n < 300:
+            assert moved[-1] <= 10 * n / 300 + 1e-9
+    assert moved == sorted(moved)
+
+
+@pytest.mark.parametrize("y", [[1.0, 0.0], [1.0, 1.0], []])
+def test_two_outcomes_show_no_probability(y):
+    x = np.zeros((len(y), 4))
+    found = learn_weights(x, np.array(y), LIVE, LABELS)
+    assert found.probability(np.ones((3, 4))) is None
+    assert np.abs(found.b / found.slope - LIVE).max() < 0.1
+
+
+def test_an_unknown_signal_counts_as_the_average_of_history():
+    truth = np.array([1.5, -1.0, 0.5, 1.0])
+    x, y = leads(2000, truth)
+    found = learn_weights(x, y, LIVE, LABELS)
+    unknown = np.full((1, 4), np.nan)
+    assert found.log_odds(unknown)[0] == pytest.approx(found.log_odds(x).mean())
+
+
+def test_a_strong_answer_that_lowers_the_odds_is_shown():
+    x, y = leads(3000, np.array([1.0, -1.0, -1.0, 1.0]))
+    notices = learn_weights(x, y, LIVE, LABELS).notices
+    assert [(notice.code, notice.field) for notice in notices] == [("turned", "Budget")]
