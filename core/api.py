@@ -19,10 +19,9 @@ from rest_framework.views import APIView
 from core import idempotency
 from core.errors import BadParameter, FieldProblem, NotFound
 from core.filters import require_known
-from core.problems import LengthRequired, did_you_mean
+from core.problems import API_VERSION, LengthRequired, did_you_mean
 from core.wire import Parser, Renderer, dump
 
-VERSION = "1.0"  # of the server's API; only additions within /api/v1/
 WRITES = frozenset({"POST", "PATCH"})
 
 
@@ -79,7 +78,7 @@ class Endpoint(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add the headers of every answer."""
         final = super().finalize_response(request, response, *args, **kwargs)
-        final["API-Version"] = VERSION
+        final["API-Version"] = API_VERSION
         final["Cache-Control"] = "no-store"
         for name, value in getattr(request._request, "rate_limit_headers", {}).items():
             final[name] = value

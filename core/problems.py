@@ -15,6 +15,7 @@ from core.errors import BadParameter, Conflict, FieldProblem, LeadqualError, Not
 from core.json_input import BadJson, escaped
 
 MEDIA_TYPE = "application/problem+json"
+API_VERSION = "1.0"  # of the server's API; only additions within /api/v1/
 RETRY_SECONDS = 5  # a restarting database is back by then
 
 
@@ -58,7 +59,7 @@ class Problem:
             orjson.dumps(self.document(getattr(request, "request_id", ""))),
             status=self.status,
             content_type=MEDIA_TYPE,
-            headers=dict(self.headers),
+            headers={"API-Version": API_VERSION, **self.headers},
         )
         if self.retry_after is not None:
             answer["Retry-After"] = str(self.retry_after)

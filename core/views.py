@@ -1,4 +1,4 @@
-"""Pages without a domain: is the process well?"""
+"""Pages without a domain: is the process well, and what is answered before any view is reached."""
 
 import orjson
 from django.conf import settings
@@ -6,9 +6,12 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
+from django.views import defaults
 from django.views.decorators.http import require_safe
 from redis import Redis
 from redis.exceptions import RedisError
+
+from core.problems import fault, problem_of
 
 LATE_SECONDS = 60  # decisions.md 14: the supervisor restarts beat after as long
 
@@ -73,3 +76,18 @@ def _redis_answers() -> bool:
         return False
     finally:
         redis.close()
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for what the framework refuses before a view: a wrong host, a malformed request."""
+    if not request.path.startswith("/api/"):
+        return defaults.bad_request(request, exception)
+    problem = problem_of(exception) or fault()
+    return problem.response(request)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer for a fault outside the views of the API, which answer for their own."""
+    if not request.path.startswith("/api/"):
+        return defaults.server_error(request)
+    return fault().response(request)

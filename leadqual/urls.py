@@ -10,6 +10,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("", include("desk.urls")),
     path("", include("pipeline.urls")),
+    path("", include("calls.urls")),
     path("api/", include("leadqual.api")),
     path("healthz", healthz, name="healthz"),
 ]
+
+handler400 = "core.views.bad_request"
+handler500 = "core.views.server_error"

@@ -89,6 +89,16 @@ def test_what_is_not_there_is_a_404_for_everybody(db: None, path: str, method: s
     assert_problem(Client().generic(method, path), 404, "not_found")
 
 
+def test_a_wrong_host_is_refused_in_the_same_form(api: Api) -> None:
+    response = api.client.get("/api/v1/me", headers={**api.headers, "Host": "evil.example"})
+    document = assert_problem(response, 400, "bad_request")
+    assert "evil" not in response.content.decode()
+    assert document["retryable"] is False
+    page = api.client.get("/accounts/login/", headers={"Host": "evil.example"})
+    assert page.status_code == 400
+    assert page["Content-Type"].startswith("text/html")
+
+
 def test_a_slash_at_the_end_makes_no_difference(api: Api, lead: Lead) -> None:
     for path in ("leads", f"leads/{lead.pk}", f"leads/{lead.pk}/standing", "me"):
         assert api.get(path).content == api.get(f"{path}/").content
