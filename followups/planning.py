@@ -212,9 +212,13 @@ class _Batch:
         """Give the first steps of imported and backfilled leads their days, the urgent first."""
         if not self.to_spread:
             return
-        spread.begin([first.lead for first in self.to_spread], self.now)
+        leads = [first.lead for first in self.to_spread]
+        hottest = spread.begin(leads, list(self.changes.standings), self.now)
         for first in sorted(self.to_spread, key=lambda first: first.urgency):
             play = first.play.play
+            if CODES[play.tier] < hottest:
+                self.changes.standings[first.lead.id].waits = True
+                continue
             due = spread.place(first.lead, play.steps[0], play.tier)
             self._add(first.lead, first.play, 0, due, started_by=first.started_by)
 

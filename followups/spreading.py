@@ -1,7 +1,7 @@
 """What stands between the pure placing of first steps and the database: who has how much to do."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -12,6 +12,7 @@ from followups.definitions import Step
 from followups.live import play_version
 from followups.places import Places
 from followups.situations import LeadNow
+from scoring.tiers import HOT, NONE, WARM
 
 _LOCK = 4_202_002  # an advisory lock's number: any that nothing else takes
 
@@ -31,11 +32,17 @@ class Spread:
         self._last_run: int | None = None
         self._days: dict[Calendar, OpenDays] = {}
 
-    def begin(self, leads: Iterable[LeadNow], now: dt.datetime) -> None:
-        """Take the lock until the transaction ends, and know the loads of these leads' holders."""
+    def begin(self, leads: Sequence[LeadNow], in_hand: Sequence[int], now: dt.datetime) -> int:
+        """Take the lock until the transaction ends, and know the loads of these leads' holders.
+
+        Unless nobody else has started runs meanwhile, returns the code of the hottest tier that is
+        still marked beside the leads `in_hand`, which another worker may have (else NONE): colder
+        leads wait for it, or a day that they fill would be filled again.
+        """
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        if self._newest_run() != self._last_run:
+        alone = self._newest_run() == self._last_run
+        if not alone:
             self._loads, self._known = Loads(), set()
         self._days = {}
         self._now = now
@@ -44,6 +51,7 @@ class Spread:
         if missing:
             self._read(missing)
             self._known.update(missing)
+        return NONE if alone else self._hottest_beside(in_hand)
 
     def end(self) -> None:
         """Remember up to where this transaction has seen; call it after its runs are written."""
@@ -61,6 +69,19 @@ class Spread:
             days,
             lambda day: step_due_from(day, self._now, step.wait, step.kind, lead.team, lead.window),
         )
+
+    def _hottest_beside(self, in_hand: Sequence[int]) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT coalesce(max(CASE tier WHEN 'hot' THEN %s ELSE %s END), %s)
+                FROM scoring_standing
+                WHERE unplanned_at IS NOT NULL AND is_open AND tier IN ('hot', 'warm')
+                  AND NOT lead_id = ANY(%s)
+                """,
+                [HOT, WARM, NONE, list(in_hand)],
+            )
+            return int(cursor.fetchone()[0])
 
     def _newest_run(self) -> int:
         with connection.cursor() as cursor:

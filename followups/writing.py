@@ -30,13 +30,17 @@ class NewStep:
 
 @dataclass(slots=True)
 class StandingRow:
-    """What a standing says about follow-ups; `reason` stands where there is no next step."""
+    """What a standing says about follow-ups; `reason` stands where there is no next step.
+
+    One that `waits` keeps its mark, to be planned again.
+    """
 
     lead_id: int
     sla_due: float | None = None
     next_due: float | None = None
     next_title: str = ""
     reason: str = ""
+    waits: bool = False
 
     def consider(self, due: float, title: str) -> None:
         """Take a scheduled follow-up as the next step if it is the earliest so far."""
@@ -57,22 +61,24 @@ class Changes:
 
 
 def write(changes: Changes) -> int:
-    """Write the changes; return how many leads keep their mark, since another transaction holds
-    their lead row. Call it under the locks of their standings.
+    """Write the changes; return how many leads keep their mark. Call it under the locks of their
+    standings.
     """
-    left = changes.contacted.keys() - _note_contact(changes.contacted)
+    for lead_id in changes.contacted.keys() - _note_contact(changes.contacted):
+        changes.standings[lead_id].waits = True
     _end_runs(changes.ends)
     _cancel(changes.cancels)
     _assign(changes.assignees)
     _schedule(changes.steps)
-    _update_standings(changes.standings, left)
-    return len(left)
+    _update_standings(list(changes.standings.values()))
+    return sum(row.waits for row in changes.standings.values())
 
 
 def _note_contact(contacted: Mapping[int, float]) -> set[int]:
     """Write the first contact on the leads; return those that have it now.
 
-    Services lock a lead before its standing, which we hold already; so never wait here.
+    Services lock a lead before its standing, which we hold already. So this never waits: a lead
+    that another transaction holds keeps its mark.
     """
     if not contacted:
         return set()
@@ -172,25 +178,24 @@ def _schedule(steps: list[NewStep]) -> None:
         )
 
 
-def _update_standings(standings: Mapping[int, StandingRow], left: set[int]) -> None:
-    rows = list(standings.values())
+def _update_standings(rows: list[StandingRow]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE scoring_standing s SET
                 sla_due_at = to_timestamp(n.sla_due), next_due_at = to_timestamp(n.next_due),
                 next_step = n.next_step,
-                unplanned_at = CASE WHEN n.is_left = 1 THEN s.unplanned_at END
+                unplanned_at = CASE WHEN n.waits = 1 THEN s.unplanned_at END
             FROM unnest(%s::bigint[], %s::float8[], %s::float8[], %s::text[], %s::smallint[])
-                AS n(lead_id, sla_due, next_due, next_step, is_left)
+                AS n(lead_id, sla_due, next_due, next_step, waits)
             WHERE s.lead_id = n.lead_id
             """,
             [
-                _numbers(row.lead_id for row in rows),
-                _numbers(row.sla_due for row in rows),
-                _numbers(row.next_due for row in rows),
-                _texts(row.next_title or row.reason for row in rows),
-                _numbers(int(row.lead_id in left) for row in rows),
+                _numbers([row.lead_id for row in rows]),
+                _numbers([row.sla_due for row in rows]),
+                _numbers([row.next_due for row in rows]),
+                _texts([row.next_title or row.reason for row in rows]),
+                _numbers([int(row.waits) for row in rows]),
             ],
         )
 
