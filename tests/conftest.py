@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.conf import settings
 from django.core.cache import cache
 from django.test import override_settings
 
