@@ -99,6 +99,16 @@ TABLE: dict[str, dict[str, Rule]] = {
     # An open step cannot be reopened: whoever may change the lead is told that.
     "desk:reopen_followup": {"POST": changes(403)},
     "pipeline:show_pipeline": {"GET": Rule(SEES_PIPELINE)},
+    "calls:list_calls": {"GET": sees()},
+    "calls:start_call": {"POST": changes(302)},
+    "calls:run_call": {"GET": sees()},
+    "calls:show_progress": {"GET": sees()},
+    "calls:save_answer": {
+        "POST": changes(302, question="budget_funding", answer="-", client_key="a")
+    },
+    "calls:capture": {"POST": changes(302, kind="concern", text="The price.", client_key="b")},
+    "calls:save_notes": {"POST": changes(302, notes="Hello.", version="0")},
+    "calls:finish_call": {"POST": changes(302, outcome="no_answer")},
     # --- API -----------------------------------------------------------------------------------
     "api:openapi": {"GET": PUBLIC},
     "api:me": {"GET": Rule()},

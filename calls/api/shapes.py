@@ -35,7 +35,7 @@ class CallAnswerShape(Shape):
     question = serializers.CharField(allow_null=True)
     dimension = serializers.CharField()
     answer = serializers.CharField(allow_null=True)
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     rating = serializers.IntegerField(allow_null=True)
     amount = serializers.CharField()
     quote = serializers.CharField()
@@ -77,14 +77,14 @@ class CallDetailShape(CallShape):
 
 
 class CallPage(Shape):
-    data = CallShape(many=True)
+    data = CallShape(many=True)  # type: ignore[assignment]
     next_cursor = serializers.CharField(allow_null=True)
     has_more = serializers.BooleanField()
 
 
 class ScriptAnswerShape(Shape):
     key = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     rating = serializers.IntegerField(allow_null=True)
 
 
@@ -96,7 +96,7 @@ class NextQuestionShape(Shape):
     text = serializers.CharField()
     guide = serializers.CharField()
     reason = serializers.CharField()
-    required = serializers.BooleanField(help_text="Without it the lead cannot be hot.")
+    required = serializers.BooleanField(help_text="Without it the lead cannot be hot.")  # type: ignore[assignment]
     value = serializers.FloatField(help_text="What asking is worth; they are in this order.")
     tier_chance = serializers.FloatField(help_text="Probability that the tier changes.")
     worst = serializers.IntegerField()
@@ -131,7 +131,7 @@ class ScriptShape(Shape):
 
 class ScriptOutcomeShape(Shape):
     key = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     connected = serializers.BooleanField()
     ends_clock = serializers.BooleanField()
     needs_note = serializers.BooleanField()

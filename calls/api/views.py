@@ -4,6 +4,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
+from accounts.authentication import asker, token_of
 from calls import services
 from calls.api import rows, shapes
 from calls.api.bodies import ChangeCallBody, FinishCallBody, GiveAnswerBody, StartCallBody
@@ -60,9 +61,9 @@ class CallList(Endpoint):
     )
     def get(self, request: Request) -> HttpResponse:
         """Answer one page, the newest first."""
-        seen = Call.objects.filter(visibility(request.user, "lead__")).select_related("rep")
-        filters = CallFilters(request.query_params, seen, viewer=request.user, also=PARAMETERS)
-        bound = ("calls", str(request.user.pk), filters.given())
+        seen = Call.objects.filter(visibility(asker(request), "lead__")).select_related("rep")
+        filters = CallFilters(request.query_params, seen, viewer=asker(request), also=PARAMETERS)
+        bound = ("calls", str(asker(request).pk), filters.given())
         found, cursor = take(filters.qs, read_page(request.query_params, NEWEST, bound_to=bound))
         return answer_page(request, [rows.call(item) for item in found], cursor)
 
@@ -85,10 +86,10 @@ class CallList(Endpoint):
         _required_key(request)
         body = StartCallBody.read(request)
         try:
-            lead = get_lead_to_call(request.user, body.pop("lead"))
+            lead = get_lead_to_call(asker(request), body.pop("lead"))
         except NotFound as error:
             raise Invalid.field("lead", "not_found", error.message) from None
-        call, new = services.start_call(lead, by=request.user, **body)
+        call, new = services.start_call(lead, by=asker(request), **body)
         return _detail(call, 201 if new else 200)
 
 
@@ -104,7 +105,7 @@ class CallDetail(Endpoint):
     )
     def get(self, request: Request, call_id: int) -> HttpResponse:
         """Answer the call."""
-        return _detail(get_call(request.user, call_id), 200)
+        return _detail(get_call(asker(request), call_id), 200)
 
     @extend_schema(
         operation_id="change_call",
@@ -118,10 +119,10 @@ class CallDetail(Endpoint):
     )
     def patch(self, request: Request, call_id: int) -> HttpResponse:
         """Save the notes."""
-        call = get_call(request.user, call_id)
+        call = get_call(asker(request), call_id)
         body = ChangeCallBody.read(request)
-        services.save_notes(call, body["notes"], version=body["notes_version"], by=request.user)
-        return _detail(get_call(request.user, call_id), 200)
+        services.save_notes(call, body["notes"], version=body["notes_version"], by=asker(request))
+        return _detail(get_call(asker(request), call_id), 200)
 
 
 class CallAnswers(Endpoint):
@@ -142,8 +143,8 @@ class CallAnswers(Endpoint):
     )
     def post(self, request: Request, call_id: int) -> HttpResponse:
         """Add an answer."""
-        key = f"api {request.auth.pk} {_required_key(request)}"[: services.MOST_KEY]
-        call = get_call(request.user, call_id)
+        key = f"api {token_of(request).pk} {_required_key(request)}"[: services.MOST_KEY]
+        call = get_call(asker(request), call_id)
         body = GiveAnswerBody.read(request)
         kind = body.pop("kind", None)
         if kind is not None:
@@ -151,11 +152,13 @@ class CallAnswers(Endpoint):
             if body:
                 name = next(iter(body))
                 raise Invalid.field(name, "contradiction", f"does not go with a {kind}")
-            kept = services.capture(call, kind, quote, by=request.user, client_key=key)
+            kept = services.capture(call, kind, quote, by=asker(request), client_key=key)
         elif "question" not in body:
             raise Invalid.field("question", "required", "name a question, or a kind")
         else:
-            kept = services.save_answer(call, AnswerInput(client_key=key, **body), by=request.user)
+            kept = services.save_answer(
+                call, AnswerInput(client_key=key, **body), by=asker(request)
+            )
         return answer(rows.answer(kept), 201)
 
 
@@ -175,10 +178,10 @@ class CallFinish(Endpoint):
     )
     def post(self, request: Request, call_id: int) -> HttpResponse:
         """Finish the call."""
-        call = get_call(request.user, call_id)
+        call = get_call(asker(request), call_id)
         data = FinishInput(**FinishCallBody.read(request))
-        services.finish_call(call, data, by=request.user)
-        return _detail(get_call(request.user, call_id), 200)
+        services.finish_call(call, data, by=asker(request))
+        return _detail(get_call(asker(request), call_id), 200)
 
 
 class NextQuestions(Endpoint):
@@ -194,7 +197,7 @@ class NextQuestions(Endpoint):
     )
     def get(self, request: Request, lead_id: int) -> HttpResponse:
         """Answer the questions."""
-        asking = next_questions(get_lead_to_call(request.user, lead_id).pk)
+        asking = next_questions(get_lead_to_call(asker(request), lead_id).pk)
         questions = [rows.next_question(item) for item in asking.questions]
         return answer({"settled": asking.settled, "questions": questions})
 

@@ -1,0 +1,234 @@
+"""The pages of calls: parse the request, ask a selector or a service, render.
+
+A script is answered with the part of the page that moves; everybody else with a redirect.
+"""
+
+from typing import cast
+from uuid import uuid4
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.middleware import HtmxDetails
+
+from accounts.models import User
+from calls import policies, selectors, services
+from calls.forms import FinishForm
+from calls.models import Call
+from calls.selectors import Line, Progress, get_call, get_lead_to_call
+from calls.services import AnswerInput
+from core.errors import Invalid, StaleVersion
+from scoring.tiers import Tier
+
+UNKNOWN = "-"  # the form's value for "asked, not known"
+
+
+class PageRequest(HttpRequest):
+    """A request behind the log-in; `htmx` is truthy when a script asks."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+@require_safe
+def list_calls(request: HttpRequest, lead_id: int) -> HttpResponse:
+    """The calls with one lead."""
+    viewer = cast(PageRequest, request).user
+    lead = get_lead_to_call(viewer, lead_id)
+    context = {
+        "lead": lead,
+        "calls": selectors.calls_of(viewer, lead_id),
+        "may_call": policies.can_start_call(viewer, lead),
+        "barred_since": selectors.barred_since(lead_id),
+    }
+    return render(request, "calls/list.html", context)
+
+
+@require_POST
+def start_call(request: HttpRequest, lead_id: int) -> HttpResponse:
+    """Begin a call, or go on with the open one."""
+    viewer = cast(PageRequest, request).user
+    lead = get_lead_to_call(viewer, lead_id)
+    direction = request.POST.get("direction", Call.Direction.OUTBOUND)
+    call, _ = services.start_call(lead, by=viewer, direction=direction)
+    return redirect("calls:run_call", call.pk)
+
+
+@require_safe
+def run_call(request: HttpRequest, call_id: int) -> HttpResponse:
+    """The console of an open call; the record of a finished one, or for who may only read."""
+    viewer = cast(PageRequest, request).user
+    call = get_call(viewer, call_id)
+    if not policies.can_work_on_call(viewer, call):
+        return _show_record(request, call)
+    return _show_console(request, call)
+
+
+def _show_record(request: HttpRequest, call: Call) -> HttpResponse:
+    """What was asked, what was said, and what each answer changed in the score."""
+    progress = selectors.read_progress(call)
+    texts = {line.question.key: line.text for line in progress.lines}
+    answers = call.answers.select_related("author", "evidence", "replaces__author")
+    context = {
+        "call": call,
+        "lead": call.lead,
+        "rows": [(answer, texts.get(answer.question, "")) for answer in answers],
+        "summary": progress.summary,
+        "seconds": (call.ended_at - call.started_at).total_seconds() if call.ended_at else None,
+    }
+    return render(request, "calls/record.html", context)
+
+
+def _show_console(
+    request: HttpRequest,
+    call: Call,
+    *,
+    status: int = 200,
+    form: FinishForm | None = None,
+    my_notes: str | None = None,
+) -> HttpResponse:
+    progress = selectors.read_progress(call)
+    brief = selectors.read_brief(call)
+    current = _current(progress, request.GET.get("q", ""))
+    context = {
+        "call": call,
+        "lead": call.lead,
+        "progress": progress,
+        "brief": brief,
+        "current": current,
+        "now": brief.as_of,
+        "local_time": timezone.localtime(brief.as_of, services.local_zone(call.lead)),
+        "form": form or FinishForm(outcomes=brief.outcomes, initial={"summary": progress.summary}),
+        "wrapping_up": form is not None,
+        "my_notes": my_notes,
+        "key": uuid4().hex,
+    }
+    return render(request, "calls/console.html", context, status=status)
+
+
+def _current(progress: Progress, key: str) -> Line | None:
+    """Return the question that is asked for, else the most worthwhile, else the first."""
+    for wanted in (key, progress.next_key):
+        for line in progress.lines:
+            if line.question.key == wanted:
+                return line
+    return progress.lines[0] if progress.lines else None
+
+
+@require_safe
+def show_progress(request: HttpRequest, call_id: int) -> HttpResponse:
+    """What moves during a call; the console asks for it to see what others do."""
+    call = get_call(cast(PageRequest, request).user, call_id)
+    return _progress(request, call)
+
+
+def _progress(request: HttpRequest, call: Call, current: str = "") -> HttpResponse:
+    call.refresh_from_db(fields=["state", "notes", "notes_version", "ended_by"])
+    context = {"call": call, "progress": selectors.read_progress(call), "lead": call.lead}
+    return render(request, "calls/_progress.html", context)
+
+
+@require_POST
+def save_answer(request: HttpRequest, call_id: int) -> HttpResponse:
+    """Keep one answer."""
+    viewer = cast(PageRequest, request).user
+    call = get_call(viewer, call_id)
+    given = request.POST.get("answer", "")
+    seen = request.POST.get("seen", "")
+    data = AnswerInput(
+        question=request.POST.get("question", ""),
+        client_key=request.POST.get("client_key", ""),
+        answer="" if given == UNKNOWN else given,
+        unknown=given == UNKNOWN,
+        later="later" in request.POST,
+        amount=request.POST.get("amount", ""),
+        quote=request.POST.get("quote", ""),
+        seen=int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else None,
+    )
+    services.save_answer(call, data, by=viewer)
+    if cast(PageRequest, request).htmx:
+        return _progress(request, call)
+    following = _following(selectors.read_progress(call), data.question)
+    return redirect(f"{reverse('calls:run_call', args=[call_id])}?q={following}")
+
+
+def _following(progress: Progress, key: str) -> str:
+    """Return the key of the next open question after `key`, in the script's order."""
+    keys = [line.question.key for line in progress.lines]
+    at = keys.index(key) + 1 if key in keys else 0
+    around = [*progress.lines[at:], *progress.lines[:at]]
+    return next((line.question.key for line in around if line.state == "open"), key)
+
+
+@require_POST
+def capture(request: HttpRequest, call_id: int) -> HttpResponse:
+    """Keep a concern or a competitor."""
+    viewer = cast(PageRequest, request).user
+    call = get_call(viewer, call_id)
+    services.capture(
+        call,
+        request.POST.get("kind", ""),
+        request.POST.get("text", ""),
+        by=viewer,
+        client_key=request.POST.get("client_key", ""),
+    )
+    if cast(PageRequest, request).htmx:
+        return _progress(request, call)
+    return redirect("calls:run_call", call_id)
+
+
+@require_POST
+def save_notes(request: HttpRequest, call_id: int) -> HttpResponse:
+    """Save the notes. When somebody changed them meanwhile, give both texts back."""
+    viewer = cast(PageRequest, request).user
+    call = get_call(viewer, call_id)
+    text, version = request.POST.get("notes", ""), request.POST.get("version", "")
+    if not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise Invalid.field("version", "wrong_type", "must be a whole number")
+    scripted = bool(cast(PageRequest, request).htmx)
+    try:
+        call = services.save_notes(call, text, version=int(version), by=viewer)
+    except StaleVersion as stale:
+        call = get_call(viewer, call_id)
+        if scripted:
+            theirs = {"notes": call.notes, "version": call.notes_version}
+            return JsonResponse(theirs, status=stale.status)
+        return _show_console(request, call, status=stale.status, my_notes=text)
+    if scripted:
+        return JsonResponse({"notes": call.notes, "version": call.notes_version})
+    messages.success(request, "Notes saved.")
+    return redirect("calls:run_call", call_id)
+
+
+@require_POST
+def finish_call(request: HttpRequest, call_id: int) -> HttpResponse:
+    """End the call."""
+    viewer = cast(PageRequest, request).user
+    call = get_call(viewer, call_id)
+    form = FinishForm(request.POST, outcomes=selectors.read_brief(call).outcomes)
+    if call.state == Call.State.FINISHED or form.is_valid():
+        data = form.to_input() if form.is_valid() else services.FinishInput("")
+        try:
+            call = services.finish_call(call, data, by=viewer)
+        except Invalid as error:
+            form.add_problems(error)
+        else:
+            messages.success(request, _told(call))
+            return redirect("calls:run_call", call_id)
+    return _show_console(request, call, status=Invalid.status, form=form)
+
+
+def _told(call: Call) -> str:
+    """Say what a finished call has brought about."""
+    told = f"Call finished: {call.outcome}."
+    if call.end_score != call.start_score:
+        told += f" Score {call.start_score} → {call.end_score}."
+    if call.end_tier and call.end_tier != call.start_tier:
+        told += f" The lead is now {Tier(call.end_tier).label.lower()}."
+    if call.followup is not None:
+        due = timezone.localtime(call.followup.due_at)
+        told += f" Next: {call.followup.title}, {due:%a %-d %b, %H:%M}."
+    return told

@@ -1,0 +1,437 @@
+/* The call console: keys, answers that queue while the server is away, notes that save themselves.
+   Every answer is a request of its own with a key of its own, kept in sessionStorage until the
+   server has acknowledged it, and sent in order. Without this file all of it are plain forms. */
+(() => {
+  "use strict";
+
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const root = $("#console");
+  if (!root) return;
+  document.documentElement.classList.add("has-scripts");
+
+  const SENDING_MS = 20000, RETRY_MS = [1000, 2000, 5000, 10000], POLL_MS = 10000, NOTES_MS = 700;
+  const QUEUE = `leadqual.call.${root.dataset.call}.queue`;
+  const DRAFT = `leadqual.call.${root.dataset.call}.notes`;
+  const read = (key, otherwise) => {
+    try { return JSON.parse(sessionStorage.getItem(key)) ?? otherwise; } catch { return otherwise; }
+  };
+  const write = (key, value) => {
+    try {
+      if (value === null) sessionStorage.removeItem(key);
+      else sessionStorage.setItem(key, JSON.stringify(value));
+    } catch { /* private mode: what waits lasts as long as the page */ }
+  };
+  const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const announce = (value) => document.dispatchEvent(new CustomEvent("announce", { detail: { value } }));
+
+  /* --- sending: one at a time, in order ------------------------------------------------------- */
+
+  let queue = read(QUEUE, []);
+  let busy = false, failures = 0, retry = 0, notesBusy = false;
+  const own = {}; // the newest answer of this tab to each question
+
+  const post = async (url, fields) => {
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), SENDING_MS);
+    try {
+      return await fetch(url, {
+        method: "POST",
+        body: new URLSearchParams(fields),
+        headers: { "HX-Request": "true", "X-CSRFToken": $("input[name=csrfmiddlewaretoken]").value },
+        signal: stop.signal,
+      });
+    } finally { clearTimeout(timer); }
+  };
+
+  const login = () => document.body.dataset.login;
+  const sessionEnded = (response) =>
+    response.redirected && new URL(response.url).pathname === login();
+
+  const showState = () => {
+    const away = failures > 0;
+    $("#offline").hidden = !away;
+    $("#waiting").textContent = queue.length + (notesDirty() ? 1 : 0);
+    $("#save-state").textContent = away ? "offline" : busy || notesBusy || queue.length ? "saving…" : "saved";
+  };
+
+  const problem = (html) => {
+    const place = $("#problem");
+    const found = new DOMParser().parseFromString(html, "text/html").body;
+    place.replaceChildren(...found.childNodes);
+    place.scrollIntoView({ block: "nearest" });
+  };
+
+  const away = () => {
+    const wait = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)];
+    failures += 1;
+    clearTimeout(retry);
+    retry = setTimeout(() => { flush(); saveNotes(); }, wait);
+  };
+
+  const enqueue = (url, fields) => {
+    queue.push({ url, fields: { ...fields, client_key: newKey() } });
+    write(QUEUE, queue);
+    flush();
+  };
+
+  const flush = async () => {
+    if (busy || !queue.length) { showState(); return; }
+    busy = true;
+    showState();
+    while (queue.length) {
+      const { url, fields } = queue[0];
+      if (fields.question) fields.seen = Math.max(Number(fields.seen) || 0, own[fields.question] || 0);
+      let response;
+      try { response = await post(url, fields); } catch { response = null; }
+      if (!response || response.status >= 500 || response.status === 429) { away(); break; }
+      if (sessionEnded(response) || response.status === 403) {
+        // Kept here: it is sent after the log-in, when this page is open again.
+        if (sessionEnded(response)) location.assign(`${login()}?next=${encodeURIComponent(location.pathname)}`);
+        else problem(await response.text());
+        break;
+      }
+      failures = 0;
+      const html = await response.text();
+      queue.shift();
+      write(QUEUE, queue);
+      if (response.ok) { $("#problem").replaceChildren(); apply(html, fields.question); }
+      else problem(html);
+    }
+    busy = false;
+    showState();
+  };
+
+  /* --- what the server says -------------------------------------------------------------------- */
+
+  let announced = $("#progress").dataset.announce;
+
+  const apply = (html, question) => {
+    const fresh = $("#progress", new DOMParser().parseFromString(html, "text/html"));
+    if (!fresh) return;
+    const focused = document.activeElement?.closest("#progress") && document.activeElement.id;
+    $("#progress").replaceWith(fresh);
+    if (focused) document.getElementById(focused)?.focus();
+    if (question) own[question] = Number($(`[data-line="${question}"]`).dataset.given);
+    if (fresh.dataset.announce !== announced) {
+      announced = fresh.dataset.announce;
+      announce(announced);
+    }
+    sync();
+  };
+
+  const waiting = (question) => queue.some((item) => item.fields.question === question);
+
+  const sync = () => {
+    // Answers of other tabs and people appear, unless this tab has one under way.
+    for (const line of $$("[data-line]")) {
+      const form = document.getElementById(`form-${line.dataset.line}`);
+      if (!form || waiting(line.dataset.line)) continue;
+      if (Number(line.dataset.given) > Number(form.elements.seen.value)) {
+        form.elements.seen.value = line.dataset.given;
+        if (line.dataset.answer) {
+          for (const radio of $$("[name=answer]", form)) radio.checked = radio.value === line.dataset.answer;
+        }
+      }
+    }
+    mark();
+    const summary = $("#finish_summary");
+    if (summary && !summary.dataset.touched) summary.value = $("#auto-summary").textContent;
+    const version = Number($("#progress").dataset.notesVersion);
+    if (version > notesVersion && !notesDirty() && !notesBusy) {
+      notes.value = saved = $("#notes-saved").textContent;
+      notesVersion = version;
+    }
+  };
+
+  const poll = async () => {
+    if (document.hidden || busy || queue.length) return;
+    let response;
+    try { response = await fetch(root.dataset.progress, { headers: { "HX-Request": "true" } }); }
+    catch { away(); showState(); return; }
+    if (response.ok && !sessionEnded(response)) {
+      failures = 0;
+      apply(await response.text());
+      showState();
+    }
+  };
+
+  /* --- questions ------------------------------------------------------------------------------- */
+
+  const cards = $$("[data-question]");
+  const shown = () => cards.find((card) => !card.hidden);
+  const stateOf = (key) => {
+    if (waiting(key)) return "answered";
+    return $(`[data-line="${key}"]`)?.dataset.lineState ?? "open";
+  };
+
+  const mark = () => {
+    const key = shown()?.dataset.question;
+    for (const line of $$("[data-line]")) line.classList.toggle("is-shown", line.dataset.line === key);
+  };
+
+  const show = (key) => {
+    const card = cards.find((one) => one.dataset.question === key);
+    if (!card) return;
+    for (const other of cards) other.hidden = other !== card;
+    $("#jump").value = key;
+    history.replaceState(null, "", `?q=${encodeURIComponent(key)}`);
+    mark();
+    $(".spoken", card).focus();
+  };
+
+  const save = (form, more = {}) => {
+    const fields = Object.fromEntries(new FormData(form));
+    delete fields.csrfmiddlewaretoken;
+    form.dataset.sent = `${fields.quote ?? ""}|${fields.amount ?? ""}`;
+    enqueue(root.dataset.answers, { ...fields, ...more });
+  };
+
+  const isDirty = (form) => {
+    const now = `${form.elements.quote.value}|${form.elements.amount?.value ?? ""}`;
+    return now !== (form.dataset.sent ?? form.dataset.first);
+  };
+  for (const card of cards) {
+    const form = $("form", card);
+    form.dataset.first = `${form.elements.quote.value}|${form.elements.amount?.value ?? ""}`;
+  }
+
+  const next = () => {
+    const card = shown();
+    if (!card) return;
+    const form = $("form", card);
+    if (isDirty(form) && $("[name=answer]:checked", form)) save(form);
+    const at = cards.indexOf(card);
+    const around = [...cards.slice(at + 1), ...cards.slice(0, at)].map((one) => one.dataset.question);
+    const following = around.find((key) => stateOf(key) === "open") ?? around.find((key) => stateOf(key) === "later");
+    if (following) show(following);
+    else openWrapUp();
+  };
+
+  const back = () => {
+    const at = cards.indexOf(shown());
+    if (at > 0) show(cards[at - 1].dataset.question);
+  };
+
+  const later = () => {
+    const form = $("form", shown());
+    save(form, { later: "1", answer: "" });
+    next();
+  };
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches(".question-card [name=answer]")) save(event.target.form);
+    if (event.target.id === "jump") show(event.target.value);
+    if (event.target.matches("#finish-form [name=outcome]")) showNeeds();
+    if (event.target.id === "finish_summary") event.target.dataset.touched = "1";
+  });
+
+  document.addEventListener("click", (event) => {
+    const jump = event.target.closest("[data-jump]");
+    if (jump) { event.preventDefault(); show(jump.dataset.jump); }
+    if (event.target.closest("[data-back]")) back();
+    const keep = event.target.closest("[data-notes-keep]");
+    if (keep) resolveNotes(keep.dataset.notesKeep);
+  });
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.closest(".question-card")) {
+      event.preventDefault();
+      if (event.submitter?.matches("[data-later]")) later();
+      else next();
+    } else if (form.id === "capture-form") {
+      event.preventDefault();
+      const text = form.elements.text.value.trim();
+      if (!text) return;
+      enqueue(root.dataset.captures, { kind: event.submitter?.value || "concern", text });
+      form.elements.text.value = "";
+    } else if (form.id === "notes-form") {
+      event.preventDefault();
+      saveNotes();
+    } else if (form.id === "finish-form") {
+      event.preventDefault();
+      finish(form);
+    } else if (form.matches(".jump")) {
+      event.preventDefault();
+      show($("#jump").value);
+    } else if (form.action.endsWith("/logout/")) {
+      for (const key of Object.keys(sessionStorage)) {
+        if (key.startsWith("leadqual.call.")) sessionStorage.removeItem(key);
+      }
+    }
+  });
+
+  /* --- notes ----------------------------------------------------------------------------------- */
+
+  const notes = $("#notes"), notesForm = $("#notes-form");
+  let notesVersion = Number(notesForm.elements.version.value);
+  let saved = $("#notes-saved").textContent, notesTimer = 0, theirs = null;
+  const notesDirty = () => notes.value.trim() !== saved.trim();
+
+  const saveNotes = async () => {
+    clearTimeout(notesTimer);
+    if (notesBusy || theirs || !notesDirty()) { showState(); return; }
+    notesBusy = true;
+    showState();
+    const text = notes.value;
+    let response;
+    try { response = await post(root.dataset.notes, { notes: text, version: notesVersion }); }
+    catch { response = null; }
+    notesBusy = false;
+    if (!response || response.status >= 500 || response.status === 429) { away(); showState(); return; }
+    failures = 0;
+    if (sessionEnded(response)) { location.assign(`${login()}?next=${encodeURIComponent(location.pathname)}`); return; }
+    if (response.status === 412) {
+      theirs = await response.json();
+      $("#notes-conflict blockquote").textContent = theirs.notes;
+      $("#notes-conflict").hidden = false;
+    } else if (response.ok) {
+      const answer = await response.json();
+      saved = text;
+      notesVersion = answer.version;
+      if (!notesDirty()) write(DRAFT, null);
+      else saveNotes();
+    } else problem(await response.text());
+    showState();
+  };
+
+  const resolveNotes = (keep) => {
+    if (!theirs) return;
+    if (keep === "both") notes.value = `${theirs.notes}\n${notes.value}`;
+    if (keep === "theirs") notes.value = theirs.notes;
+    saved = theirs.notes;
+    notesVersion = theirs.version;
+    theirs = null;
+    $("#notes-conflict").hidden = true;
+    write(DRAFT, notesDirty() ? { text: notes.value } : null);
+    saveNotes();
+    notes.focus();
+  };
+
+  notes.addEventListener("input", () => {
+    write(DRAFT, { text: notes.value });
+    clearTimeout(notesTimer);
+    notesTimer = setTimeout(saveNotes, NOTES_MS);
+    showState();
+  });
+
+  /* --- wrap-up --------------------------------------------------------------------------------- */
+
+  const showNeeds = () => {
+    const chosen = $("#finish-form [name=outcome]:checked");
+    const needs = (chosen?.dataset.needs || "").trim().split(/\s+/);
+    for (const field of $$("#finish-form [data-field]")) {
+      const needed = needs.includes(field.dataset.field);
+      const wrong = $(".error", field);
+      field.hidden = !needed && !wrong && field.dataset.field !== "note";
+    }
+    $("#what-follows").textContent = !chosen ? "" : chosen.dataset.followup
+      ? `Next step: ${chosen.dataset.followup}` : "The play goes on, or the lead rests.";
+  };
+
+  const openWrapUp = () => {
+    $("#wrap-up").scrollIntoView({ block: "start" });
+    ($("#finish-form [name=outcome]:checked") || $("#finish-form [name=outcome]"))?.focus();
+  };
+
+  let finishing = false;
+  const finish = async (form) => {
+    if (finishing) return;
+    const card = shown();
+    const open = card && $("form", card);
+    if (open && isDirty(open) && $("[name=answer]:checked", open)) save(open);
+    finishing = true;
+    for (let tries = 0; tries < 100 && (busy || notesBusy || queue.length || notesDirty()); tries += 1) {
+      if (!busy && queue.length && !failures) flush();
+      if (!notesBusy && notesDirty() && !failures) saveNotes();
+      if (failures || theirs) break;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    finishing = false;
+    if (queue.length || notesDirty()) {
+      announce("Not finished yet: something still waits to be saved.");
+      showState();
+      return;
+    }
+    form.submit();
+  };
+
+  addEventListener("beforeunload", (event) => {
+    if (queue.length || notesDirty()) event.preventDefault();
+  });
+
+  /* --- keys ------------------------------------------------------------------------------------ */
+
+  const typing = (target) => target.matches?.(
+    "textarea, select, input:not([type=radio]):not([type=checkbox]):not([type=submit])");
+  const keysAreOn = () => {
+    try { return localStorage.getItem("leadqual.shortcuts") !== "off"; } catch { return true; }
+  };
+  const focusOn = (selector) => () => $(selector)?.focus();
+  const actions = {
+    b: back,
+    u: later,
+    k: focusOn("#notes"),
+    "/": focusOn("#jump"),
+    c: focusOn("#capture-text"),
+    q: () => $("[name=quote]", shown())?.focus(),
+    n: () => { const key = $("#progress").dataset.next; if (key) show(key); },
+    w: openWrapUp,
+  };
+
+  // On window and first, so that the keys of lists do not act as well.
+  addEventListener("keydown", (event) => {
+    if (event.isComposing || $("dialog[open]")) return;
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+      event.preventDefault();
+      event.stopPropagation();
+      if ($("#finish-form [name=outcome]:checked")) $("#finish-form").requestSubmit();
+      else openWrapUp();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape" && typing(event.target)) {
+      $(".spoken", shown() || document)?.focus();
+      return;
+    }
+    if (typing(event.target) || !keysAreOn()) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const inWrapUp = event.target.closest?.("#wrap-up");
+    let act = actions[key];
+    if (/^[0-9]$/.test(key) && !inWrapUp && shown()) {
+      const radios = $$("[name=answer]", shown());
+      const radio = key === "0" ? radios.at(-1) : radios.slice(0, -1)[Number(key) - 1];
+      if (radio) act = () => { radio.focus(); if (!radio.checked) radio.click(); };
+    }
+    if (key === "Enter" && !inWrapUp && !event.target.closest?.("a, button, summary")) act = next;
+    if (!act || !shown() && key !== "w" && key !== "k") return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  }, true);
+
+  /* --- start ----------------------------------------------------------------------------------- */
+
+  const timer = $("#timer");
+  const skew = Number(document.documentElement.dataset.now) - Date.now() / 1000 || 0;
+  const tick = () => {
+    const seconds = Math.max(0, Math.floor(Date.now() / 1000 + skew - Number(timer.dataset.started)));
+    const minutes = Math.floor(seconds / 60);
+    timer.textContent = `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+  };
+  tick();
+  setInterval(tick, 1000);
+  setInterval(poll, POLL_MS);
+  addEventListener("online", () => { failures = 0; flush(); saveNotes(); });
+  addEventListener("visibilitychange", poll);
+
+  const draft = read(DRAFT, null);
+  if (draft && draft.text !== notes.value) notes.value = draft.text;
+  showNeeds();
+  mark();
+  flush();
+  saveNotes();
+  if (!$("#finish-form .error, #finish-form .danger")) $(".spoken", shown() || document)?.focus({ preventScroll: true });
+})();

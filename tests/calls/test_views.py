@@ -1,0 +1,160 @@
+"""The pages of calls work without scripts, escape what people wrote, and show it to nobody else."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from calls.models import Call, CallAnswer
+from leads.models import Lead
+from tests.calls.conftest import answer, finish
+
+
+@pytest.fixture
+def web(client: Client, rep: User) -> Client:
+    """A browser of `rep`, without scripts."""
+    client.force_login(rep)
+    return client
+
+
+def url(name: str, *args: Any) -> str:
+    return reverse(f"calls:{name}", args=args)
+
+
+def test_a_call_runs_by_plain_forms(web: Client, lead: Lead) -> None:
+    started = web.post(url("start_call", lead.pk))
+    call = Call.objects.get()
+    assert started["Location"] == url("run_call", call.pk)
+    page = web.get(started["Location"])
+    assert b"Is money set aside" in page.content
+    given = {"question": "budget_funding", "answer": "set_aside", "client_key": "a", "seen": "0"}
+    saved = web.post(url("save_answer", call.pk), given)
+    assert saved["Location"] == f"{url('run_call', call.pk)}?q=budget_route"
+    web.post(url("capture", call.pk), {"kind": "concern", "text": "Lock-in", "client_key": "b"})
+    web.post(url("save_notes", call.pk), {"notes": "EU hosting", "version": "0"})
+    done = web.post(url("finish_call", call.pk), {"outcome": "no_answer"}, follow=True)
+    assert b"Answers, in order" in done.content
+    for text in (b"Set aside", b"Lock-in", b"EU hosting", b"Call finished: No answer."):
+        assert text in done.content
+
+
+def test_a_script_is_answered_with_what_moves(web: Client, call: Call) -> None:
+    given = {"question": "budget_funding", "answer": "set_aside", "client_key": "a", "seen": "0"}
+    response = web.post(url("save_answer", call.pk), given, headers={"HX-Request": "true"})
+    assert response.status_code == 200
+    assert b'id="progress"' in response.content
+    assert b"<html" not in response.content
+    assert b"in this call" in response.content
+
+
+def test_not_known_and_ask_later_are_kept(web: Client, call: Call) -> None:
+    path = url("save_answer", call.pk)
+    web.post(path, {"question": "budget_funding", "answer": "-", "client_key": "a"})
+    web.post(path, {"question": "budget_route", "later": "1", "client_key": "b"})
+    assert [a.kind for a in call.answers.all()] == ["unknown", "later"]
+
+
+def test_what_an_outcome_needs_is_shown_beside_its_field(web: Client, call: Call) -> None:
+    for given, message in (
+        ({}, "Say how the call ended."),
+        ({"outcome": "callback"}, "“Call back” needs a time."),
+        ({"outcome": "callback", "callback_at": "soon"}, "Give a day and a time."),
+        ({"outcome": "callback", "callback_at": "2001-01-01T10:00"}, "Has passed already."),
+        ({"outcome": "not_interested"}, "“Not interested” needs a reason."),
+    ):
+        response = web.post(url("finish_call", call.pk), given)
+        assert response.status_code == 422
+        assert message in response.content.decode()
+    call.refresh_from_db()
+    assert call.state == Call.State.OPEN
+
+
+def test_a_call_finished_twice_is_a_conflict(web: Client, call: Call) -> None:
+    web.post(url("finish_call", call.pk), {"outcome": "no_answer"})
+    again = web.post(url("finish_call", call.pk), {"outcome": "voicemail"})
+    assert again.status_code == 409
+    assert "finished already" in again.content.decode()
+
+
+def test_notes_of_two_people_are_both_shown(web: Client, call: Call, rep: User) -> None:
+    web.post(url("save_notes", call.pk), {"notes": "Theirs", "version": "0"})
+    plain = web.post(url("save_notes", call.pk), {"notes": "Mine", "version": "0"})
+    assert plain.status_code == 412
+    assert "Theirs" in plain.content.decode()
+    assert "Mine" in plain.content.decode()
+    headers = {"HX-Request": "true"}
+    scripted = web.post(
+        url("save_notes", call.pk), {"notes": "Mine", "version": "0"}, headers=headers
+    )
+    assert scripted.status_code == 412
+    assert scripted.json() == {"notes": "Theirs", "version": 1}
+
+
+def test_markup_in_notes_and_words_is_shown_and_not_run(web: Client, call: Call, rep: User) -> None:
+    bad = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    answer(call, "budget_funding", rep, answer="set_aside", quote=bad)
+    web.post(url("save_notes", call.pk), {"notes": bad, "version": "0"})
+    web.post(url("capture", call.pk), {"kind": "concern", "text": bad, "client_key": "b"})
+    pages = [web.get(url("run_call", call.pk)), web.get(url("show_progress", call.pk))]
+    finish(call, "no_answer", rep)
+    pages.append(web.get(url("run_call", call.pk)))
+    for page in pages:
+        assert b"<script>alert" not in page.content
+        assert b"<img src=x" not in page.content
+        assert b"&lt;script&gt;" in page.content
+
+
+def test_no_page_of_calls_has_inline_script_or_style(web: Client, call: Call) -> None:
+    for name, number in (("run_call", call.pk), ("list_calls", call.lead_id)):
+        html = web.get(url(name, number)).content.decode()
+        assert "style=" not in html
+        assert " onclick=" not in html
+        assert "<script>" not in html
+
+
+def test_strangers_find_no_call(client: Client, call: Call, stranger: User) -> None:
+    client.force_login(stranger)
+    for name in ("run_call", "show_progress"):
+        assert client.get(url(name, call.pk)).status_code == 404
+    for name in ("save_answer", "capture", "save_notes", "finish_call"):
+        assert client.post(url(name, call.pk)).status_code == 404
+    assert client.get(url("list_calls", call.lead_id)).status_code == 404
+    assert client.post(url("start_call", call.lead_id)).status_code == 404
+
+
+def test_who_may_only_read_sees_the_record_and_changes_nothing(
+    client: Client, call: Call, model_owner: User
+) -> None:
+    client.force_login(model_owner)
+    page = client.get(url("run_call", call.pk))
+    assert b"going on" in page.content
+    assert b"Wrap up" not in page.content
+    given = {"question": "budget_funding", "rating": "1", "answer": "none", "client_key": "a"}
+    assert client.post(url("save_answer", call.pk), given).status_code == 403
+    assert not CallAnswer.objects.exists()
+
+
+def test_a_manager_reads_what_each_answer_changed(
+    client: Client, call: Call, rep: User, manager: User
+) -> None:
+    kept = answer(call, "budget_funding", rep, answer="set_aside", quote="40k a year")
+    finish(call, "no_answer", rep)
+    client.force_login(manager)
+    html = client.get(url("run_call", call.pk)).content.decode()
+    for text in ("Is money set aside", "Set aside", "40k a year", "budget 100 of 100"):
+        assert text in html
+    assert f"{kept.score_before} → {kept.score}" in html
+
+
+def test_the_console_costs_the_same_however_much_was_answered(
+    web: Client, call: Call, rep: User, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(40) as first:
+        web.get(url("run_call", call.pk))
+    for key in ("none", "findable", "planned", "set_aside"):
+        for question in ("budget_funding", "budget_funding"):
+            answer(call, question, rep, answer=key)
+    with django_assert_max_num_queries(len(first.captured_queries)):
+        web.get(url("run_call", call.pk))
