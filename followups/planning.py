@@ -56,7 +56,7 @@ def plan_pending() -> int:
     Returns how many were planned. Leads that another transaction holds are left for later.
     """
     places = Places()
-    spread = Spread(places)
+    spread = Spread(places, in_turn=True)
     ids = _pending()
     planned = 0
     for start in range(0, len(ids), BATCH):
@@ -213,10 +213,10 @@ class _Batch:
         if not self.to_spread:
             return
         leads = [first.lead for first in self.to_spread]
-        hottest = spread.begin(leads, list(self.changes.standings), self.now)
+        turn = spread.begin(leads, list(self.changes.standings), self.now)
         for first in sorted(self.to_spread, key=lambda first: first.urgency):
             play = first.play.play
-            if CODES[play.tier] < hottest:
+            if CODES[play.tier] < turn:
                 self.changes.standings[first.lead.id].waits = True
                 continue
             due = spread.place(first.lead, play.steps[0], play.tier)

@@ -22,11 +22,13 @@ class Spread:
 
     What people have to do is read once and carried from batch to batch; it is read again when
     anybody else has started a run meanwhile. One transaction at a time spreads, so that two
-    workers together do not fill a day twice.
+    workers together do not fill a day twice. `in_turn` is for sweeps: colder leads wait for hotter
+    ones that another worker may have in hand, or a day that they fill would be filled again.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, *, in_turn: bool = False) -> None:
         self._places = places
+        self._in_turn = in_turn
         self._loads = Loads()
         self._known: set[Holder] = set()
         self._last_run: int | None = None
@@ -35,9 +37,8 @@ class Spread:
     def begin(self, leads: Sequence[LeadNow], in_hand: Sequence[int], now: dt.datetime) -> int:
         """Take the lock until the transaction ends, and know the loads of these leads' holders.
 
-        Unless nobody else has started runs meanwhile, returns the code of the hottest tier that is
-        still marked beside the leads `in_hand`, which another worker may have (else NONE): colder
-        leads wait for it, or a day that they fill would be filled again.
+        Returns the code of the tier whose turn it is: of the hottest one still marked beside the
+        leads `in_hand`, NONE where that does not matter or nobody else starts runs meanwhile.
         """
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -51,7 +52,7 @@ class Spread:
         if missing:
             self._read(missing)
             self._known.update(missing)
-        return NONE if alone else self._hottest_beside(in_hand)
+        return self._hottest_beside(in_hand) if self._in_turn and not alone else NONE
 
     def end(self) -> None:
         """Remember up to where this transaction has seen; call it after its runs are written."""

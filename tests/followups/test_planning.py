@@ -550,6 +550,14 @@ def test_a_later_import_goes_behind_an_earlier_one_of_its_tier(put, team):
     assert counts == {24: 2, 25: 2, 26: 1}
 
 
+def test_a_lead_that_is_planned_by_name_waits_for_no_other(put):
+    (cold,) = imported(put, 1, "cold")
+    imported(put, 1, "hot")
+    assert planning.plan([cold.pk]) == 1
+    assert days_of([cold]) == [24]
+    assert standing(cold).unplanned_at is None
+
+
 def test_a_live_lead_is_never_spread(put, team):
     team.capacity = 1
     team.save()
