@@ -144,6 +144,7 @@ _PRIVATE = frozenset(
 )
 _AS_WRITTEN = frozenset("zip, zip code, postal code, postcode, plz, postleitzahl".split(", "))
 _DATE_WORDS = frozenset("date datum am on at since until seit bis time zeit tag birthday".split())
+_UNIT = re.compile(r"(?: (?:in|eur|euro|usd|gbp|chf|jahre|years))+$")  # "Deal value (EUR)"
 _PHONE = re.compile(r"[+(]?[\d][\d ()./\-–]{4,24}(?:\s*(?:x|ext\.?)\s*\d+)?", re.IGNORECASE)
 
 
@@ -231,7 +232,7 @@ class _Proposal:
 
     # --- fields -------------------------------------------------------------------------------
     def _field(self, profile: Profile) -> dict[str, Any] | None:
-        header = plain_header(profile.header)
+        header = _UNIT.sub("", plain_header(profile.header))
         name = _FIELD_OF.get(header)
         if name is None and header.startswith(("lead ", "contact ")):
             name = _FIELD_OF.get(header.split(" ", 1)[1])
@@ -335,7 +336,7 @@ class _Proposal:
         key = self._key(profile)
         there = self.known.custom.get(key)
         kind = there[0] if there else self._type(profile)
-        spec = {"to": "custom", "key": key, "type": kind, "label": profile.header}
+        spec: dict[str, Any] = {"to": "custom", "key": key, "type": kind, "label": profile.header}
         if kind == "choice":
             spec["choices"] = profile.listed or []
         return spec

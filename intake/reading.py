@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.errors import Invalid
 from leads.identity import clean_text
@@ -142,9 +142,7 @@ def _marked_encoding(head: bytes) -> tuple[int, str | None]:
         if zeros[1] > 0.3 and zeros[3] > 0.3 and zeros[0] < 0.1:
             return 0, "utf-32-le" if zeros[2] > 0.3 else "utf-16-le"
         if zeros[0] > 0.3 and zeros[2] > 0.3 and zeros[3] < 0.1:
-            return 0, "utf-16-be"
-        if zeros[0] > 0.3 and zeros[1] > 0.3 and zeros[2] > 0.3:
-            return 0, "utf-32-be"
+            return 0, "utf-32-be" if zeros[1] > 0.3 else "utf-16-be"
     if sum(head.count(byte) for byte in _BINARY) > max(16, len(head) / 20):
         raise Invalid.field("file", "not_csv", "is not a text file")
     return 0, None
@@ -276,7 +274,10 @@ class Reader:
         file.seek(form.skip)
         self._lines = _Lines(
             io.TextIOWrapper(
-                _Unclosed(file), encoding=form.encoding, errors="leadqual.damaged", newline=""
+                io.BufferedReader(_Unclosed(file), _HEAD),
+                encoding=form.encoding,
+                errors="leadqual.damaged",
+                newline="",
             )
         )
         self._delimiter = form.delimiter
@@ -428,8 +429,8 @@ def _explain(error: csv.Error) -> tuple[str, str]:
     return "bad_quotes", "has text after a closing quote"
 
 
-class _Unclosed(io.BufferedIOBase):
-    """A view of a file that leaves it open when the wrapper around it goes."""
+class _Unclosed(io.RawIOBase):
+    """A view of a file that leaves it open when the wrappers around it go."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -438,10 +439,8 @@ class _Unclosed(io.BufferedIOBase):
         """See io."""
         return True
 
-    def read1(self, size: int = -1) -> bytes:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         """See io."""
-        return self._file.read(size if size > 0 else _HEAD)
-
-    def read(self, size: int | None = -1) -> bytes:
-        """See io."""
-        return self._file.read(-1 if size is None else size)
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

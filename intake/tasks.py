@@ -74,7 +74,7 @@ def _check_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
         now(),
     )
     checked = check(rows, context)
-    copy_rows(CheckedRow._meta.db_table, COLUMNS, ["".join(checked.lines)])
+    copy_rows(CheckedRow._meta.db_table, COLUMNS, checked.lines)
     write_rejections(
         imported.pk,
         RejectedRow.Step.CHECK,

@@ -16,26 +16,34 @@ from intake.matching import match
 from scoring.rescoring import rescore
 
 _ATTEMPTS = 5  # at a match that other importers keep overtaking
+MOST_REFUSED = 10  # rows of a chunk that the database may refuse
 
 
 def write_chunk(chunk: Chunk) -> Counter[str]:
     """Write the rows of a chunk and score their leads; return counts.
 
     A dry run does everything up to the writing. A row that the database refuses is found by
-    halving the chunk, and rejected alone.
+    halving the chunk, and rejected alone; when there are many, the fault is not theirs.
     """
+    return _write_or_halve(chunk, [])
+
+
+def _write_or_halve(chunk: Chunk, refused: list[int]) -> Counter[str]:
     try:
         with transaction.atomic():
             return _attempt(chunk)
     except (DataError, IntegrityError) as error:
         if chunk.last - chunk.first == 1:
+            refused.append(chunk.first)
+            if len(refused) > MOST_REFUSED:
+                raise
             reason = f"was refused by the database: {str(error).splitlines()[0][:200]}"
             chunk.reject({chunk.first: ("refused_by_database", reason)})
             return Counter(rejected=1, done=1)
-        middle = (chunk.first + chunk.last) // 2
-        counts = write_chunk(chunk.part(chunk.first, middle, chunk.offset))
-        offset = chunk.offset + counts["created"]
-        return counts + write_chunk(chunk.part(middle, chunk.last, offset))
+    middle = (chunk.first + chunk.last) // 2
+    counts = _write_or_halve(chunk.part(chunk.first, middle, chunk.offset), refused)
+    offset = chunk.offset + counts["created"]
+    return counts + _write_or_halve(chunk.part(middle, chunk.last, offset), refused)
 
 
 def _attempt(chunk: Chunk) -> Counter[str]:
@@ -89,8 +97,8 @@ def _tiers(chunk: Chunk, matched: Matched) -> Counter[str]:
 
 
 def _finish(chunk: Chunk) -> None:
-    """Remove the checked rows, which are leads now, and check foreign keys while no row of the
-    job is locked: others wait for that one.
+    """Remove the checked rows, which are leads now, and check foreign keys here: at the commit
+    the job's row is locked, and other processes would wait for the check.
     """
     chunk.query(
         f"DELETE FROM {ROWS} WHERE imported_id = %(import)s "
@@ -99,3 +107,4 @@ def _finish(chunk: Chunk) -> None:
         last=chunk.last,
     )
     chunk.query("SET CONSTRAINTS ALL IMMEDIATE")
+    chunk.query("SET CONSTRAINTS ALL DEFERRED")  # another part may follow in this transaction
