@@ -333,6 +333,8 @@ class _Proposal:
 
     # --- custom fields ------------------------------------------------------------------------
     def _custom(self, profile: Profile) -> dict[str, Any]:
+        if not profile.filled:
+            return {"to": "ignore"}
         key = self._key(profile)
         there = self.known.custom.get(key)
         kind = there[0] if there else self._type(profile)

@@ -292,6 +292,9 @@ class Reader:
         self._width = len(self.headers)
 
     def _read_headers(self) -> list[str]:
+        """Return unique headers. Excel likes to end lines with a delimiter, so the last may be
+        blank; rows may leave out the cells below those.
+        """
         cells: list[str] = []
         try:
             while not any(cell.strip() for cell in cells):
@@ -306,8 +309,9 @@ class Reader:
             reason = f"has a header line that {_explain(error)[1]}"
             raise Invalid.field("file", "bad_header", reason) from None
         self._lines.end_record()
-        while len(cells) > 1 and not cells[-1].strip():
-            cells.pop()  # Excel likes to end every line with a delimiter
+        self._named = len(cells)  # without headers that are missing at the end
+        while self._named > 1 and not cells[self._named - 1].strip():
+            self._named -= 1
         if len(cells) > MOST_COLUMNS:
             reason = f"has {len(cells):,} columns; at most {MOST_COLUMNS} can be imported"
             raise Invalid.field("file", "too_many_columns", reason)
@@ -384,6 +388,8 @@ class Reader:
             return
         while len(cells) > width and not cells[-1].strip():
             cells.pop()
+        if self._named <= len(cells) < width:
+            cells += [""] * (width - len(cells))
         if len(cells) == width:
             self.row_no += 1
             batch.rows.append((self.row_no, cells))

@@ -10,7 +10,7 @@ from core.copying import copy_line, copy_rows
 from core.errors import Invalid
 from intake.cells import clean
 from intake.models import Import, RejectedRow, StagedRow
-from intake.reading import BadRow, Batch, Format, Reader, detect
+from intake.reading import MOST_SHOWN, BadRow, Batch, Format, Reader, detect
 
 BATCH = 5_000  # rows in memory at once
 MOST_DISTINCT = 1_000  # values of a column that its profile looks at
@@ -113,8 +113,7 @@ def _keep(batch: Batch, imported: Import, profiles: Sequence[Profile]) -> None:
             joined = SEPARATOR.join(cells)
         problem = _damage(joined)
         if problem:
-            shown = " ".join(cells).encode("utf-8", "replace").decode().replace("\x00", "␀")
-            rejected.append(BadRow(row_no, *problem, shown))
+            rejected.append(BadRow(row_no, *problem, " ".join(cells)))
         else:
             taken.append(cells)
             lines.append(f"{imported.pk}\t{row_no}\t{joined.translate(_ESCAPES)}\n")
@@ -146,11 +145,19 @@ def write_rejections(
 ) -> None:
     """COPY rejections: (row_no, field, code, reason, value, whole_row)."""
     lines = (
-        copy_line((import_id, step, row_no, name[:120], code, reason[:300], value[:300], whole_row))
+        copy_line(
+            (import_id, step, row_no, name[:120], code, reason[:300], _shown(value), whole_row)
+        )
         for row_no, name, code, reason, value, whole_row in rejected
     )
     columns = ["imported_id", "step", "row_no", "field", "code", "reason", "value", "whole_row"]
     copy_rows(RejectedRow._meta.db_table, columns, lines)
+
+
+def _shown(value: str) -> str:
+    """Return the beginning of a cell or row with signs for what no database stores."""
+    text = value[:MOST_SHOWN].encode("utf-8", "replace").decode("utf-8")
+    return text.replace("\x00", "␀")
 
 
 def _looks_like_data(headers: Sequence[str]) -> bool:

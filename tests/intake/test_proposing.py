@@ -79,13 +79,16 @@ def test_headers_and_values_tell_what_a_column_is(
         (["Yes", "No", "Unknown"] * 3, "choice"),
         (["01067", "80331"], "text"),
         (["one", "two", "three"], "text"),
-        (["", ""], "text"),
     ],
 )
 def test_other_columns_become_custom_fields_of_the_type_of_their_values(
     cells: list[str], kind: str
 ) -> None:
     assert proposal({"Merkmal": cells})["columns"]["Merkmal"]["type"] == kind
+
+
+def test_a_column_without_any_value_is_ignored() -> None:
+    assert proposal({"Merkmal": ["", ""]})["columns"]["Merkmal"] == {"to": "ignore"}
 
 
 def test_unknown_is_an_answer_that_rates_nothing() -> None:
