@@ -1,12 +1,14 @@
 """Works on jobs with several processes, which need no Celery to be up."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -16,6 +18,15 @@ from core import jobs
 from core.models import Job
 
 POLL_SECONDS = 0.2
+
+
+def same_database() -> dict[str, str]:
+    """Return the environment of a process on the database of this one, which in tests and
+    measurements is not the configured one.
+    """
+    url = urlsplit(os.environ["DATABASE_URL"])
+    name = quote(str(connection.settings_dict["NAME"]))
+    return {**os.environ, "DATABASE_URL": url._replace(path=f"/{name}").geturl()}
 
 
 @dataclass(frozen=True)
@@ -31,13 +42,11 @@ class Workers:
     """Processes that are up and wait for jobs: `with Workers(2) as workers: workers.work(job)`."""
 
     def __init__(self, count: int) -> None:
-        command = [sys.executable, "manage.py", "work_on_jobs"]
-        # The database of this process, which in tests and measurements is not the configured one.
-        command += ["--database-name", str(connection.settings_dict["NAME"])]
         self.processes = [
             subprocess.Popen(
-                command,
+                [sys.executable, "manage.py", "work_on_jobs"],
                 cwd=settings.BASE_DIR,
+                env=same_database(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

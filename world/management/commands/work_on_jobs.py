@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from celery import current_app
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from core.jobs import run_one_chunk
@@ -22,13 +22,7 @@ class Command(BaseCommand):
 
     help = __doc__
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--database-name", help="of the same server, instead of the usual one")
-
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["database_name"]:
-            connection.close()
-            connection.settings_dict["NAME"] = options["database_name"]
         current_app.loader.import_default_modules()  # all kinds of jobs are registered there
         connection.ensure_connection()
         self._print("ready")

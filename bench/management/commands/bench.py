@@ -1,0 +1,98 @@
+"""manage.py bench: measure speed and memory against what the database can do at best."""
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from bench import imports, pages, rescores, ticks
+from bench.databases import own_databases, use, vacuum
+from bench.results import Result, table, write
+from world.services import build_world
+
+FEW = 10_000  # leads of the small world that pages are compared with
+QUICK = 50_000
+GROUPS = ("import", "pages", "evidence", "rescore", "ticks")
+
+
+class Command(BaseCommand):
+    """Measure, in databases of its own beside the configured one; print a table and keep it in
+    DATA_DIR/bench/latest.json (docs/reference/bench.md).
+    """
+
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--leads", type=int, default=1_000_000)
+        parser.add_argument("--rows", type=int, default=100_000, help="of the imported file")
+        parser.add_argument("--rounds", type=int, default=3, help="of the rescores")
+        parser.add_argument(
+            "--quick", action="store_true", help=f"{QUICK:,} leads and {QUICK // 2:,} rows"
+        )
+        parser.add_argument("--only", choices=GROUPS, action="append", help="may be repeated")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        leads, rows = options["leads"], options["rows"]
+        if options["quick"]:
+            leads, rows = QUICK, QUICK // 2
+        if leads < FEW or rows < 1_000 or options["rounds"] < 1:
+            raise CommandError(f"needs at least {FEW:,} leads, 1,000 rows and one round")
+        settings.DEBUG = False  # which keeps every query
+        self._failed: list[str] = []
+        groups = options["only"] or list(GROUPS)
+        results = list(self._measure(groups, leads, rows, options["rounds"]))
+        self.stdout.write(table(results))
+        self.stdout.write(f"\nKept in {write(results)}.")
+        if self._failed:
+            raise CommandError(f"Not measured, see above: {', '.join(self._failed)}.")
+
+    def _measure(self, groups: list[str], leads: int, rows: int, rounds: int) -> Iterator[Result]:
+        if "import" in groups:
+            with own_databases(["import"]) as databases:
+                use(databases["import"])
+                yield from self._try("import", lambda: imports.measure(rows))
+        if not set(groups) - {"import"}:
+            return
+        with own_databases(["small", "big"]) as databases:
+            self._build(databases["small"], FEW)
+            yield from self._build(databases["big"], leads)
+            steps: dict[str, Callable[[], list[Result]]] = {
+                "pages": lambda: pages.measure(databases["big"], databases["small"], leads, FEW),
+                "evidence": lambda: pages.measure_evidence(leads),
+                "rescore": lambda: rescores.measure(rounds),
+                "ticks": lambda: ticks.measure(max(leads, 20 * ticks.DUE)),
+            }
+            for name, step in steps.items():
+                if name in groups:
+                    use(databases["big"])
+                    yield from self._try(name, step)
+
+    def _try(self, name: str, step: Callable[[], list[Result]]) -> list[Result]:
+        """Measure one group; when that fails say why, and let the others go on."""
+        self._say(f"Measuring: {name} …")
+        try:
+            return step()
+        except Exception:
+            self._failed.append(name)
+            self.stderr.write(traceback.format_exc())
+            return []
+
+    def _build(self, database: str, leads: int) -> list[Result]:
+        """Build a world of open leads; return how long it took."""
+        self._say(f"Building a world of {leads:,} leads …")
+        use(database)
+        report = build_world(leads, seed=1, closes=0.0, tell=self._say)
+        vacuum("scoring_standing", "leads_lead", "leads_activity", "scoring_evidence")
+        vacuum("scoring_engagement", "followups_followup", "leads_company")
+        seconds = report.as_json()["seconds"]
+        return [
+            Result(f"world: {name}", leads, seconds[name], None, "s", limit)
+            for name, limit in (("rows", None), ("score", None), ("plan", None), ("total", 600.0))
+        ]
+
+    def _say(self, line: str) -> None:
+        if sys.stderr.isatty() or "…" in line:
+            self.stderr.write(line)
