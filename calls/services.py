@@ -5,6 +5,7 @@ nothing. Repeating a request changes nothing.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -173,11 +174,12 @@ def save_answer(call: Call, data: AnswerInput, *, by: User) -> CallAnswer:
     """
     key = _checked_key(data.client_key, "client_key", MOST_KEY)
     question = question_of(script_of(call.framework_version_id), data.question)
-    call, before = _lock(call, by)
-    known = call.answers.filter(client_key=key).first()
+    call, before, answers = _lock(call)
+    known = next((kept for kept in answers if kept.client_key == key), None)
     if known is not None:
         return _same(known, data.question)
     _require_open(call, by)
+    _require_room(answers)
     quote = _checked_text(data.quote, "quote", MOST_QUOTE)
     amount = _checked_text(data.amount, "amount", MOST_AMOUNT)
     kind, answer, label, rating = CallAnswer.Kind.ANSWER, "", "", data.rating
@@ -198,7 +200,7 @@ def save_answer(call: Call, data: AnswerInput, *, by: User) -> CallAnswer:
         if isinstance(rating, bool) or not isinstance(rating, int) or not 0 <= rating <= 100:
             raise Invalid.field("rating", "out_of_range", "must be a whole number from 0 to 100")
         label = rating_word(rating).capitalize()
-    newest = call.answers.filter(question=question.key).order_by("-id").first()
+    newest = next((kept for kept in reversed(answers) if kept.question == question.key), None)
     evidence = None
     # A dimension that no live framework has any more keeps its answer without a score.
     if kind != CallAnswer.Kind.LATER and question.dimension in live_config().dimensions:
@@ -243,11 +245,12 @@ def capture(call: Call, kind: str, text: str, *, by: User, client_key: str) -> C
     `kind` is "concern" or "competitor". Raises as `save_answer`.
     """
     key = _checked_key(client_key, "client_key", MOST_KEY)
-    call, before = _lock(call, by)
-    known = call.answers.filter(client_key=key).first()
+    call, before, answers = _lock(call)
+    known = next((kept for kept in answers if kept.client_key == key), None)
     if known is not None:
         return _same(known, "")
     _require_open(call, by)
+    _require_room(answers)
     ratings = {
         CallAnswer.Kind.CONCERN: (CONCERN, CONCERN_OPEN),
         CallAnswer.Kind.COMPETITOR: (COMPETITION, COMPETITOR_NAMED),
@@ -321,7 +324,7 @@ def finish_call(call: Call, data: FinishInput, *, by: User) -> Call:
     A call step of the lead that is due within a day is done by this call. Raises Invalid naming
     every field that the outcome needs, or Conflict when the call is finished already.
     """
-    call, _ = _lock(call, by)
+    call, _, answers = _lock(call)
     if call.state == Call.State.FINISHED:
         who = call.ended_by or "somebody"
         raise Conflict(f"This call was finished already, by {who} as “{call.outcome}”.")
@@ -342,7 +345,7 @@ def finish_call(call: Call, data: FinishInput, *, by: User) -> Call:
     call.callback_at = data.callback_at
     call.state = Call.State.FINISHED
     call.ended_at, call.ended_by = moment, by
-    call.summary = summary or summary_of(call, list(call.answers.all()))
+    call.summary = summary or summary_of(call, answers)
     waiting = _record(call, outcome, by, moment)
     call.lead = _move(call.lead, outcome, reason, by)
     rescore([call.lead_id])
@@ -497,16 +500,18 @@ def _follow_up(
     )
 
 
-def _lock(call: Call, by: User) -> tuple[Call, Standing]:
-    """Lock the lead's standing, then the call; return both as they are now."""
+def _lock(call: Call) -> tuple[Call, Standing, list[CallAnswer]]:
+    """Lock the lead's standing, then the call; return both as they are now, and the answers."""
     lock([call.lead_id])
-    return _locked_call(call), Standing.objects.get(pk=call.lead_id)
+    locked = _locked_call(call)
+    standing: Standing = locked.lead.standing
+    return locked, standing, list(locked.answers.all())
 
 
 def _locked_call(call: Call) -> Call:
     found = (
         Call.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("lead", "outcome", "ended_by", "rep")
+        .select_related("lead__standing", "outcome", "ended_by", "rep")
         .filter(pk=call.pk)
         .first()
     )
@@ -521,7 +526,10 @@ def _require_open(call: Call, by: User) -> None:
     if not decision and call.state == Call.State.FINISHED:
         raise Conflict(decision.reason)
     decision.require()
-    if call.answers.count() >= MOST_ROWS:
+
+
+def _require_room(answers: Sequence[CallAnswer]) -> None:
+    if len(answers) >= MOST_ROWS:
         raise Conflict(f"A call has at most {MOST_ROWS:,} answers.")
 
 

@@ -125,8 +125,7 @@ def show_progress(request: HttpRequest, call_id: int) -> HttpResponse:
     return _progress(request, call)
 
 
-def _progress(request: HttpRequest, call: Call, current: str = "") -> HttpResponse:
-    call.refresh_from_db(fields=["state", "notes", "notes_version", "ended_by"])
+def _progress(request: HttpRequest, call: Call) -> HttpResponse:
     context = {"call": call, "progress": selectors.read_progress(call), "lead": call.lead}
     return render(request, "calls/_progress.html", context)
 
@@ -148,9 +147,9 @@ def save_answer(request: HttpRequest, call_id: int) -> HttpResponse:
         quote=request.POST.get("quote", ""),
         seen=int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else None,
     )
-    services.save_answer(call, data, by=viewer)
+    kept = services.save_answer(call, data, by=viewer)
     if cast(PageRequest, request).htmx:
-        return _progress(request, call)
+        return _progress(request, kept.call)
     following = _following(selectors.read_progress(call), data.question)
     return redirect(f"{reverse('calls:run_call', args=[call_id])}?q={following}")
 
@@ -168,7 +167,7 @@ def capture(request: HttpRequest, call_id: int) -> HttpResponse:
     """Keep a concern or a competitor."""
     viewer = cast(PageRequest, request).user
     call = get_call(viewer, call_id)
-    services.capture(
+    kept = services.capture(
         call,
         request.POST.get("kind", ""),
         request.POST.get("text", ""),
@@ -176,7 +175,7 @@ def capture(request: HttpRequest, call_id: int) -> HttpResponse:
         client_key=request.POST.get("client_key", ""),
     )
     if cast(PageRequest, request).htmx:
-        return _progress(request, call)
+        return _progress(request, kept.call)
     return redirect("calls:run_call", call_id)
 
 
