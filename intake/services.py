@@ -5,7 +5,7 @@ is lost with one: check → companies → leads. The last chunk of a job starts 
 own transaction (intake.tasks). All of it is rows; whoever goes on finds where it stands.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from django.db import transaction
@@ -121,7 +121,7 @@ def mapping_of(imported: Import) -> FileMapping:
 
 
 @transaction.atomic
-def start(imported: Import, mapping: Mapping[str, Any] | None, *, dry_run: bool) -> Job:
+def start(imported: Import, mapping: Any | None, *, dry_run: bool) -> Job:
     """Check the file under `mapping` (None: the present one) and then import it; with `dry_run`
     stop before the first lead is written. Returns the first job.
 
@@ -135,7 +135,7 @@ def start(imported: Import, mapping: Mapping[str, Any] | None, *, dry_run: bool)
     if imported.state in (Import.State.CHECKING, Import.State.RUNNING, Import.State.ENDED):
         raise Conflict("This import is under way or over already.")
     if mapping is not None:
-        imported.mapping = dict(mapping)
+        imported.mapping = mapping
     parsed = mapping_of(imported)
     warnings = [w for w in imported.report["warnings"] if not w.startswith("Not imported:")]
     if parsed.ignored:
