@@ -41,7 +41,7 @@ def nudge() -> None:
 
 @transaction.atomic
 def plan(lead_ids: Sequence[int]) -> int:
-    """Plan leads now, marked or not; return how many there were.
+    """Plan leads now, marked or not; return how many are done with (see `write` for the others).
 
     Services call it last in the transaction that changed something about their follow-ups. Waits
     for the locks of their standings, in id order.
