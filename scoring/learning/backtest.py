@@ -157,7 +157,7 @@ def backtest(history: History, options: Options) -> Result:
         ranking, p = definitions.points(outside), definitions.probability(outside)
         start, start_inside = definitions.signed(outside), definitions.signed(inside)
         start_p = recalibrate(start_inside, y, start)
-    decided = verdict(truth, p, start, start_p, base, len(y), int(y.sum()))
+    decided = verdict(truth, p, start, start_p, base, len(y), int(y.sum()), learned.gain_z)
     gain = interval = None
     if 0 < truth.sum() < len(truth):
         gain = auc_gain(truth, ranking, start)

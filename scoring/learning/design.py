@@ -14,6 +14,8 @@ from scoring.features import Bools, Floats
 from scoring.learning.fit import Design
 from scoring.learning.levels import Levels
 
+MOST_DENSE = 200_000  # cells of a matrix that is kept dense
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -55,7 +57,10 @@ def build(fields: Sequence[Levels], rules: Sequence[Bools] = ()) -> tuple[Design
         field_of.append(len(fields) + number)
     places = (np.concatenate(rows), np.concatenate(columns))
     cells = scipy.sparse.csr_matrix((np.ones(len(places[0])), places), shape=(n, total))
-    design = Design(cells, np.array(basis).T, np.array(field_of), np.ones(len(field_of)))
+    # Below a certain size the bookkeeping of sparse matrices costs more than it saves.
+    small = n * total <= MOST_DENSE
+    matrix = cells.toarray() if small else cells
+    design = Design(matrix, np.array(basis).T, np.array(field_of), np.ones(len(field_of)))
     return design, Layout(tuple(int(o) for o in offsets), len(rules))
 
 

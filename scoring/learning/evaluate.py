@@ -17,6 +17,7 @@ TOP = 0.1
 DRAWS = 400
 FLOOR_DRAWS = 200
 LEAST_OUTCOMES, LEAST_OF_EACH = 100, 30
+LEAST_GAIN_Z = 1.645  # of unseen training leads' log loss against the base rate: one-sided 95 %
 INTERVAL = (0.05, 0.95)
 TWO_SIDED = (0.025, 0.975)
 
@@ -144,18 +145,27 @@ def _ranks(values: Floats) -> Floats:
 
 
 def verdict(
-    y: Floats, ours: Floats, live: Floats, live_p: Floats, base_rate: float, n: int, won: int
+    y: Floats,
+    ours: Floats,
+    live: Floats,
+    live_p: Floats,
+    base_rate: float,
+    n: int,
+    won: int,
+    gain_z: float,
 ) -> str:
     """Return `propose`, `keep` or `too_few` from predictions of leads that were not learned from.
 
     `ours` are probabilities (n,); `live` the scores of the live model and `live_p` these
     recalibrated on the training leads; `base_rate` the training leads' share won; `n` and `won`
-    count the training outcomes. Proposed is what beats the live model in AUC (two-sided 95 %) and
-    in log loss both it and the constant base rate: either alone claims gains on noise.
+    count the training outcomes, `gain_z` is by how many standard errors predictions of training
+    leads that a fit had not seen beat the base rate. Proposed is what beats the live model in AUC
+    (two-sided 95 %) and in log loss both it and the base rate, and surely beat the base rate
+    before: any one of these alone claims gains on noise.
     """
     if n < LEAST_OUTCOMES or min(won, n - won) < LEAST_OF_EACH:
         return "too_few"
-    if not 0 < y.sum() < len(y):
+    if not 0 < y.sum() < len(y) or gain_z < LEAST_GAIN_Z:
         return "keep"
     _, lower, _ = auc_gain(y, ours, live)
     losses = [

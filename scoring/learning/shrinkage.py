@@ -26,14 +26,14 @@ STRETCH_PRIOR = 1.0
 class Shrunk:
     """Chosen weights: `b` (p,) and the intercept; `strength` is the likeliest common λ.
 
-    `out_of_fold` (n,) are log-odds of leads by fits that did not see them, None when there were
-    too many outcomes to need them.
+    `gain_z` says by how many standard errors predictions of leads that a fit had not seen beat the
+    constant base rate in log loss.
     """
 
     intercept: float
     b: Floats
     strength: float
-    out_of_fold: Floats | None
+    gain_z: float
 
 
 def shrink(
@@ -61,7 +61,9 @@ def shrink(
         else:
             plain = path[best]
         b = (plain.b + by_field.b) / 2
-        return Shrunk(intercept_of(design, b, y, weights), b, strength, None)
+        unseen_part = None if few_of_one else _unseen(part, y_part, w_part, plain, by_field, seed)
+        gain = 0.0 if unseen_part is None else gain_z(unseen_part, y_part, w_part)
+        return Shrunk(intercept_of(design, b, y, weights), b, strength, gain)
     origin = np.zeros(design.p) if centre is None else centre
     unseen = np.empty((len(STRENGTHS) + 1, len(y)))
     fold_of = folds(y, seed)
@@ -82,7 +84,44 @@ def shrink(
     ]
     b = (np.mean(stretched, axis=0) + by_field.b) / 2
     out_of_fold = (unseen[:-1].mean(axis=0) + unseen[-1]) / 2
-    return Shrunk(intercept_of(design, b, y, weights), b, strength, out_of_fold)
+    gain = gain_z(out_of_fold, y, weights)
+    return Shrunk(intercept_of(design, b, y, weights), b, strength, gain)
+
+
+def gain_z(unseen: Floats, y: Floats, weights: Floats) -> float:
+    """Return by how many standard errors unseen log-odds (n,) beat the constant base rate.
+
+    The log-odds are stretched to their best slope first, so that only their order is judged.
+    """
+    share = float(weights @ y / weights.sum())
+    stretched = _stretch(unseen - unseen.mean(), np.zeros(len(y)), y, weights) * unseen
+    stretched = stretched + shift_to(stretched, y, weights)
+    constant = np.full(len(y), np.log(share / (1 - share)))
+    gain = weights * (_loss(y, constant) - _loss(y, stretched))
+    spread = float(gain.std()) * float(np.sqrt(len(y)))
+    return float(gain.sum()) / spread if spread > 0 else 0.0
+
+
+def _loss(y: Floats, log_odds: Floats) -> Floats:
+    loss: Floats = np.logaddexp(0.0, log_odds) - y * log_odds
+    return loss
+
+
+def _unseen(
+    design: Design, y: Floats, weights: Floats, plain: Fit, by_field: Fit, seed: int
+) -> Floats:
+    """Return log-odds of leads by fits, as strong as the two given, that did not see them."""
+    unseen = np.empty(len(y))
+    fold_of = folds(y, seed)
+    for fold in range(FOLDS):
+        here, there = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
+        inside, outside = design.take(there), design.take(here)
+        fits = [
+            fit_map(inside, y[there], weights[there], fit.precision, start=fit)
+            for fit in (plain, by_field)
+        ]
+        unseen[here] = sum(fit.log_odds(outside) for fit in fits) / 2
+    return unseen
 
 
 def fit_path(design: Design, y: Floats, weights: Floats, centre: Floats | None = None) -> list[Fit]:

@@ -37,7 +37,7 @@ class Learned:
     """A learned model in log-odds: groups of levels, rules, intercept.
 
     `n` and `won` count the outcomes it was learned from; `muted` names levels of a field that
-    give the outcome away and count as the field's average.
+    give the outcome away and count as the field's average; `gain_z` is shrinkage.Shrunk's.
     """
 
     intercept: float
@@ -46,6 +46,7 @@ class Learned:
     n: int
     won: int
     strength: float
+    gain_z: float
     recency: Recency
     muted: Mapping[str, Ints] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
@@ -65,6 +66,7 @@ def learn_signals(table: Table, y: Floats, *, in_order: bool = False, seed: int 
             (),
             len(y),
             int(y.sum()),
+            0.0,
             0.0,
             Recency(),
             {},
@@ -107,6 +109,7 @@ def _fit(screened: Screened, y: Floats, weights: Floats, recency: Recency, seed:
         len(y),
         int(y.sum()),
         fitted.strength,
+        fitted.gain_z,
         recency,
         screened.muted,
         list(screened.notices),

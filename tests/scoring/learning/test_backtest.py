@@ -1,0 +1,207 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import Invalid
+from scoring.learning.backtest import Options, order_keys, read_history, run_backtest, split
+from scoring.learning.reading import Sheet, read_sheet
+from tests.scoring.learning.worlds import made, sheet_of
+
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+SALVIRT, BANK = DATA / "salvirt_b2b_opportunities.csv", DATA / "uci_bank_phone_campaign.csv"
+
+
+def options(**changes):
+    return Options(**{"outcome": "Outcome", "positive": "won", **changes})
+
+
+def codes(result):
+    return {notice.code for notice in result.notices}
+
+
+def test_a_strong_signal_is_found_and_proposed():
+    result = run_backtest(sheet_of(*made("strong", 2000, 1)), options())
+    found = result.as_json()
+    assert list(found) == [
+        "n_train",
+        "n_test",
+        "learned",
+        "start",
+        "signals",
+        "warnings",
+        "verdict",
+    ]
+    assert found["verdict"] == "propose"
+    assert found["n_train"] + found["n_test"] == 2000
+    assert found["learned"]["auc"] > found["start"]["auc"] > 0.6
+    tiers = found["learned"]["tiers"]
+    assert tiers["hot"] > tiers["warm"] > tiers["cold"]
+    assert found["learned"]["ece"] <= (result.floor or 0.0) + 0.015
+    assert 0 < len(found["signals"]) <= 40
+    assert all(line["low"] <= line["points"] <= line["high"] for line in found["signals"])
+
+
+def test_pure_noise_is_hardly_ever_proposed():
+    verdicts = []
+    for seed in range(20):
+        result = run_backtest(sheet_of(*made("noise", 400, seed)), options(seed=seed))
+        verdicts.append(result.verdict)
+    assert verdicts.count("propose") <= 1
+
+
+def test_noise_is_said_to_be_noise():
+    assert "no_signal" in codes(run_backtest(sheet_of(*made("noise", 2000, 2)), options()))
+
+
+def test_what_points_miss_is_told():
+    random = np.random.default_rng(0)
+    a, b = random.integers(2, size=(2, 1500))
+    c = random.integers(2, size=1500)
+    y = (random.random(1500) < np.where(a ^ b ^ c, 0.75, 0.25)).astype(float)
+    columns = {"A": [f"{v}." for v in a], "B": [f"{v}." for v in b], "C": [f"{v}." for v in c]}
+    columns["Id"] = [f"x{i}" for i in range(1500)]
+    assert "interactions" in codes(run_backtest(sheet_of(columns, y), options()))
+
+
+def test_the_same_seed_gives_the_same_result():
+    sheet = sheet_of(*made("weak", 600))
+    first, second = (run_backtest(sheet, options(seed=4)).as_json() for _ in range(2))
+    assert first == second
+
+
+def test_with_an_order_the_last_leads_are_held_out_and_the_order_is_no_signal():
+    columns, y = made("drift", 1500, 2)
+    shuffled = np.random.default_rng(0).permutation(1500)
+    columns = {name: [texts[i] for i in shuffled] for name, texts in columns.items()}
+    sheet, wanted = sheet_of(columns, y[shuffled]), options(order="day", test_share=0.2)
+    history = read_history(sheet, wanted)
+    train, test = split(history, wanted)
+    assert history.y.tolist() == y.tolist()
+    assert (len(train), len(test), int(test.min())) == (1200, 300, 1200)
+    result = run_backtest(sheet, wanted)
+    assert "drift" in codes(result)
+    assert "Day" not in {line.field for line in result.lines}
+
+
+def test_identical_rows_stay_on_one_side():
+    columns, y = made("strong", 300)
+    often = np.repeat(np.arange(300), np.random.default_rng(0).integers(1, 4, size=300))
+    columns = {name: [texts[i] for i in often] for name, texts in columns.items()}
+    for seed in range(5):
+        wanted = options(seed=seed)
+        history = read_history(sheet_of(columns, y[often]), wanted)
+        train, test = split(history, wanted)
+        assert not set(history.row_of[train]) & set(history.row_of[test])
+        assert len(test) == pytest.approx(0.3 * len(often), abs=3)
+        assert history.y[test].mean() == pytest.approx(history.y.mean(), abs=0.02)
+
+
+def test_train_takes_so_many_and_too_few_are_never_proposed():
+    result = run_backtest(sheet_of(*made("strong", 1000, 1)), options(train=60))
+    assert (result.n_train, result.n_test, result.verdict) == (60, 300, "too_few")
+    assert "too_few_outcomes" in codes(result)
+    assert result.learned.auc is not None
+
+
+def test_two_outcomes_show_no_probability():
+    result = run_backtest(sheet_of(*made("strong", 200, 1)), options(train=2))
+    assert result.verdict == "too_few"
+    assert (result.learned.brier, result.learned.log_loss, result.learned.ece) == (None, None, None)
+
+
+def test_odd_outcomes_are_named():
+    columns, y = made("strong", 400)
+    sheet = sheet_of(columns, y)
+    labels = [
+        "open" if i % 10 == 0 else "" if i % 10 == 1 else v for i, v in enumerate(sheet.columns[-1])
+    ]
+    result = run_backtest(
+        Sheet(sheet.header, [*sheet.columns[:-1], labels], []), options(positive="WON")
+    )
+    assert {"outcome_values", "outcome_missing"} <= codes(result)
+    assert result.n_train + result.n_test == 360
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "code"),
+    [
+        ({"outcome": "Status"}, "outcome", "unknown_column"),
+        ({"positive": "yes"}, "positive", "unknown_value"),
+        ({"outcome": "Employees", "positive": "55"}, "outcome", "not_an_outcome"),
+        ({"exclude": ("Hue",)}, "exclude", "unknown_column"),
+        (
+            {"exclude": ("Employees", "Industry", "Channel", "Budget", "Pages", "Colour")},
+            "exclude",
+            "no_columns",
+        ),
+        ({"order": "When"}, "order", "unknown_column"),
+        ({"order": "Industry"}, "order", "not_an_order"),
+        ({"order": "Outcome"}, "order", "contradiction"),
+        ({"test_share": 0.0}, "test_share", "out_of_range"),
+        ({"test_share": float("nan")}, "test_share", "out_of_range"),
+        ({"train": 1}, "train", "out_of_range"),
+        ({"seed": -1}, "seed", "out_of_range"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(changes, field, code):
+    with pytest.raises(Invalid) as error:
+        run_backtest(sheet_of(*made("strong", 200)), options(**changes))
+    assert [(p.field, p.code) for p in error.value.problems] == [(field, code)]
+
+
+@pytest.mark.parametrize(
+    ("y", "field", "code"),
+    [([1.0] * 50, "outcome", "one_class"), ([1.0, 0.0] * 2, "file", "too_few_rows")],
+)
+def test_files_to_learn_nothing_from_are_refused(y, field, code):
+    columns, _ = made("strong", len(y))
+    with pytest.raises(Invalid) as error:
+        run_backtest(sheet_of(columns, np.array(y)), options())
+    assert [(p.field, p.code) for p in error.value.problems] == [(field, code)]
+
+
+def test_a_file_of_useless_columns_keeps_the_weights():
+    y = (np.arange(400) % 3 == 0).astype(float)
+    columns = {"Id": [str(i) for i in range(400)], "Same": ["x"] * 400}
+    result = run_backtest(sheet_of(columns, y), options())
+    assert result.verdict == "keep"
+    assert {"identifier", "constant", "nothing_learned"} <= codes(result)
+    assert result.learned.auc == 0.5
+
+
+@pytest.mark.parametrize(
+    ("texts", "order"),
+    [
+        (["10", "9", "11.5"], [1, 0, 2]),
+        (["2024-02-01", "2023-12-31 23:00", "2024-01-31T08:00:00Z"], [1, 2, 0]),
+        (["1/2/2024", "13/1/2024", "3/1/24"], [2, 1, 0]),
+        (["2/1/2024", "1/13/2024", "1/3/24"], [2, 1, 0]),
+        (["3 Mar 2024", "28-feb-2024", "1 March 2024"], [1, 2, 0]),
+        (["2024-01-01 10:00", "2024-01-01 09:59", "2024-01-01 10:00:30"], [1, 0, 2]),
+    ],
+)
+def test_numbers_and_dates_are_put_in_order(texts, order):
+    assert np.argsort(order_keys(texts, "When")).tolist() == order
+
+
+@pytest.mark.skipif(not SALVIRT.exists(), reason="shared/data is not here")
+def test_real_opportunities_are_learned_as_well_as_the_goal_says():
+    sheet = read_sheet(SALVIRT.read_bytes())
+    rows = list(dict.fromkeys(zip(*sheet.columns, strict=True)))
+    sheet = Sheet(sheet.header, [list(column) for column in zip(*rows, strict=True)], [])
+    found = [run_backtest(sheet, Options("Status", "Won", seed=seed)).learned for seed in range(20)]
+    assert np.mean([metrics.auc for metrics in found]) >= 0.83
+    assert np.mean([metrics.brier for metrics in found]) <= 0.167
+    assert np.mean([metrics.ece for metrics in found]) <= 0.10
+
+
+@pytest.mark.skipif(not BANK.exists(), reason="shared/data is not here")
+def test_real_phone_contacts_are_learned_as_well_as_the_goal_says():
+    sheet = read_sheet(BANK.read_bytes())
+    result = run_backtest(sheet, Options("y", "yes", exclude=("duration",)))
+    found = result.as_json()["learned"]
+    assert found["auc"] >= 0.735
+    assert found["brier"] <= 0.092
+    assert found["ece"] <= 0.03
+    assert found["tiers"]["hot"] > found["tiers"]["warm"] > found["tiers"]["cold"]

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from scoring.learning.evaluate import (
+    auc_gain,
+    bootstrap,
+    calibration_error,
+    calibration_floor,
+    measure,
+    recalibrate,
+    share_won,
+    verdict,
+)
+from scoring.learning.screening import rank_auc
+
+
+def drawn(n, seed=0, spread=1.0):
+    random = np.random.default_rng(seed)
+    log_odds = random.normal(-0.5, spread, n)
+    p = 1 / (1 + np.exp(-log_odds))
+    return (random.random(n) < p).astype(float), p
+
+
+def test_a_perfect_model_shows_its_floor_and_no_more():
+    errors = [calibration_error(*drawn(500, seed)) for seed in range(30)]
+    assert calibration_floor(drawn(500)[1]) == pytest.approx(np.mean(errors), abs=0.005)
+    y, p = drawn(500)
+    assert calibration_error(y, np.clip(p + 0.2, 0, 1)) > 0.12
+
+
+def test_shares_won_count_ties_by_their_part():
+    y = np.array([1.0, 0.0, 1.0, 0.0])
+    assert share_won(y, np.zeros(4), 0.0, 0.2) == 0.5
+    assert share_won(y, np.array([4.0, 3.0, 2.0, 1.0]), 0.0, 0.25) == 1.0
+    assert share_won(y, np.array([4.0, 3.0, 3.0, 1.0]), 0.25, 0.5) == 0.5
+
+
+def test_measures_of_one_outcome_say_what_they_can():
+    found = measure(np.ones(10), np.full(10, 0.9), np.arange(10.0))
+    assert found.auc is None
+    assert found.brier == pytest.approx(0.01)
+    assert found.tiers["hot"] == 1.0
+
+
+def test_nothing_is_said_about_probabilities_that_are_not_shown():
+    found = measure(np.array([0.0, 1.0]), None, np.array([0.0, 1.0]))
+    assert (found.brier, found.log_loss, found.ece) == (None, None, None)
+    assert found.auc == 1.0
+
+
+def test_the_gain_in_auc_has_the_spread_of_its_draws():
+    gains, sure = [], []
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        y = (random.random(300) < 0.4).astype(float)
+        ours, theirs = y + random.normal(0, 2, 300), y + random.normal(0, 2, 300)
+        gain, low, high = auc_gain(y, ours, theirs)
+        assert gain == pytest.approx(rank_auc(y, ours) - rank_auc(y, theirs))
+        gains.append(gain)
+        sure.append((high - low) / 2 / 1.96)
+    assert np.mean(sure) == pytest.approx(np.std(gains), rel=0.15)
+
+
+def test_a_bootstrap_interval_holds_its_statistic():
+    y, p = drawn(400)
+    low, high = bootstrap(lambda rows: rank_auc(y[rows], p[rows]), y)
+    assert low < rank_auc(y, p) < high
+
+
+def test_recalibrated_scores_are_probabilities():
+    y, p = drawn(4000)
+    score = 40 + 10 * np.log(p / (1 - p))
+    assert np.abs(recalibrate(score, y, score) - p).mean() < 0.02
+    assert recalibrate(np.zeros(50), y[:50], np.zeros(3)) == pytest.approx(
+        np.full(3, y[:50].mean()), abs=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "won", "expected"),
+    [(99, 50, "too_few"), (1000, 29, "too_few"), (1000, 971, "too_few"), (1000, 300, "propose")],
+)
+def test_a_model_is_proposed_only_from_enough_outcomes(n, won, expected):
+    y, p = drawn(2000, spread=1.5)
+    live = np.random.default_rng(1).normal(size=2000)
+    assert verdict(y, p, live, np.full(2000, y.mean()), y.mean(), n, won, 5.0) == expected
+
+
+def test_luck_on_the_leads_held_out_alone_is_not_proposed():
+    y, p = drawn(2000, spread=1.5)
+    live = np.random.default_rng(1).normal(size=2000)
+    assert verdict(y, p, live, np.full(2000, y.mean()), y.mean(), 1000, 300, 1.0) == "keep"
+
+
+def test_a_better_ranking_with_worse_probabilities_is_not_proposed():
+    y, p = drawn(2000, spread=1.5)
+    live = np.random.default_rng(1).normal(size=2000)
+    assert verdict(y, p**6, live, np.full(2000, y.mean()), y.mean(), 1000, 300, 5.0) == "keep"
+    assert verdict(y, p, p, p, y.mean(), 1000, 300, 5.0) == "keep"
+    assert verdict(np.ones(2000), p, live, p, 0.5, 1000, 300, 5.0) == "keep"
