@@ -1,10 +1,19 @@
 """Every error path answers one whole problem document."""
 
+import threading
 from typing import Any
 
 import orjson
 import pytest
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from rest_framework.request import Request
@@ -16,6 +25,7 @@ from core.clock import now
 from core.errors import Conflict, FieldProblem, NotFound
 from core.problems import problem_of
 from leads.models import Lead
+from tests import factories
 from tests.api.conftest import Api, assert_problem
 
 NO_TOKENS = [
@@ -155,11 +165,31 @@ def test_what_an_error_says_never_reaches_the_client(
     assert document["retryable"] == (status == 503) == ("Retry-After" in response)
 
 
-def test_a_table_that_is_locked_is_a_503_to_repeat(api: Api, lead: Lead) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_a_table_that_is_locked_is_a_503_to_repeat(config: None) -> None:
+    api = Api(factories.make_user())
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE scoring_standing")
+            held.set()
+            done.wait(10)
+        connections.close_all()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(10)
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = '1ms'")
-    document = assert_problem(api.get("leads?q=number"), 503, "unavailable")
+        cursor.execute("SET lock_timeout = '50ms'")
+    response = api.get("leads")
+    with connection.cursor() as cursor:
+        cursor.execute("RESET lock_timeout")
+    done.set()
+    holder.join()
+    document = assert_problem(response, 503, "unavailable")
     assert document["retryable"] is True
+    assert api.get("leads").status_code == 200
 
 
 def test_pointers_and_extras_are_as_documented() -> None:

@@ -91,6 +91,8 @@ def test_frameworks_tell_what_evidence_may_say(api: Api) -> None:
         ("leads", 2),
         ("leads?tier=cold&stage=new&owner=me&score__gte=1&include=count", 3),
         ("leads?q=number+works", 4),
+        ("leads?q=number+works+one+two+three+four+five+six", 4),
+        ("queue?q=number+works+one+two+three+four+five+six", 12),
         ("queue", 12),
         ("leads/{lead}", 4),
         ("leads/{lead}/standing", 9),
