@@ -460,6 +460,7 @@ def test_every_filter_keeps_what_it_says(api: Api, rep: User, subtests: pytest.S
 
 def test_leads_are_found_by_their_profile(api: Api, lead: Lead) -> None:
     standing = Standing.objects.select_related("model_version__icp").get(pk=lead.pk)
+    assert standing.model_version is not None
     assert ids(api.get("leads", {"icp": standing.model_version.icp.key})) == [lead.pk]
     assert ids(api.get("leads", {"icp": "nobody"})) == []
 
