@@ -8,4 +8,9 @@ class FollowupsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register sweeps, invariants and the bundle section."""
-        from followups import bundles, invariants, tasks  # noqa: F401  (registration by import)
+        from followups import (  # noqa: F401  (registration by import)
+            bundles,
+            invariants,
+            subscribers,
+            tasks,
+        )

@@ -13,10 +13,12 @@ import numpy as np
 import orjson
 from django.db import connection, transaction
 
+from core import events
 from leads.activities import Kind
 from leads.stages import StageKey
 from scoring import facts as fact_store
 from scoring.assess import OVERRIDE, Assessment, assess
+from scoring.events import TiersMoved
 from scoring.facts import SCORED, UNSCORED, Rows
 from scoring.features import DAY, Bools, Floats, Ints
 from scoring.live import LiveConfig, live_config
@@ -258,6 +260,8 @@ def _write(rows: Rows, result: Assessment, config: LiveConfig) -> int:
     if not len(at):
         return 0
     _update_standings(rows, result, at, model_ids, retiered | first, closed)
+    if (retiered | first).any():
+        events.publish(TiersMoved(tuple(rows.facts.lead_ids[retiered | first].tolist())))
     return len(at)
 
 
