@@ -1,6 +1,7 @@
 """Shows what learned weights would have been worth on past leads; writes nothing."""
 
 import json
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import Invalid
 from scoring.learning.backtest import Options, Result, run_backtest
+from scoring.learning.comparing import Compared, compare
 from scoring.learning.reading import read_sheet
 
 VERDICTS = {
@@ -33,6 +35,10 @@ class Command(BaseCommand):
         parser.add_argument("--train", type=int, help="learn from this many leads only")
         parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
 
+        parser.add_argument(
+            "--compare", type=int, metavar="N", help="N splits, beside other learners; slow"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = Options(
             outcome=options["outcome"],
@@ -45,6 +51,10 @@ class Command(BaseCommand):
         )
         try:
             sheet = read_sheet(options["file"].read_bytes())
+            if options["compare"]:
+                seeds = range(wanted.seed, wanted.seed + options["compare"])
+                self._compare(compare(sheet, wanted, seeds), options["json"])
+                return
             result = run_backtest(sheet, wanted)
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}") from None
@@ -56,6 +66,17 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result.as_json(), ensure_ascii=False, allow_nan=False))
         else:
             self._show(result)
+
+    def _compare(self, compared: list[Compared], as_json: bool) -> None:
+        if as_json:
+            rows = [{k: _plain(v) for k, v in vars(row).items()} for row in compared]
+            self.stdout.write(json.dumps(rows, allow_nan=False))
+            return
+        names = [name for name in vars(compared[0]) if name != "name"]
+        self.stdout.write(f"{'':<20}" + "".join(f"{name:>9}" for name in names))
+        for row in compared:
+            values = "".join(f"{getattr(row, name):>9.3f}" for name in names)
+            self.stdout.write(f"{row.name:<20}{values}")
 
     def _show(self, result: Result) -> None:
         write = self.stdout.write
@@ -85,6 +106,11 @@ class Command(BaseCommand):
             )
         for notice in result.notices:
             write(f"! {notice.text}")
+
+
+def _plain(value: str | float) -> str | float | None:
+    """Return a value as JSON has it: None for what could not be measured."""
+    return None if isinstance(value, float) and isnan(value) else value
 
 
 def _number(value: float | None) -> str:
