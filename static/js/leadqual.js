@@ -25,7 +25,9 @@
 
   const TOAST_MS = 10000;
   const armToasts = () => {
-    for (const toast of $$(".toast:not([data-armed])")) {
+    const fresh = $$(".toast:not([data-armed])");
+    if (fresh.length) announce(fresh.map((toast) => $("span", toast).textContent).join(" "));
+    for (const toast of fresh) {
       toast.dataset.armed = "";
       const leave = () => {
         // Never take away what the person is about to press.
@@ -54,7 +56,9 @@
       (target.matches("input, select, textarea") &&
         !target.matches("input[type=checkbox], input[type=radio], input[type=submit]")));
 
-  const rows = () => $$("[data-row]").filter((row) => row.offsetParent !== null);
+  // A row inside a closed <details> has a box and is still not to be seen.
+  const shown = (element) => element.checkVisibility?.() ?? element.offsetParent !== null;
+  const rows = () => $$("[data-row]").filter(shown);
   const currentRow = () => $("[data-row].is-current");
 
   const setCurrent = (row) => {
@@ -197,6 +201,11 @@
       row: element.closest("[data-row]")?.id || "",
     };
   };
+  // A row that has gone into a closed group is no place to be.
+  const linkOf = (rowId) => {
+    const row = rows().find((other) => other.id && other.id === rowId);
+    return row ? $("[data-row-link]", row) : null;
+  };
   const find = (place) => {
     if (place.id && document.getElementById(place.id)) return document.getElementById(place.id);
     if (place.form) {
@@ -204,10 +213,10 @@
         $(`form[action="${CSS.escape(place.form)}"]`);
       const twin = form && (
         (place.name && $$(`[name="${CSS.escape(place.name)}"]`, form).find((el) => el.value === place.value)) ||
-        $("button[type=submit]", form));
+        $("button:not([type=button])", form));
       if (twin) return twin;
     }
-    return place.row ? $("[data-row-link]", document.getElementById(place.row) || document.createElement("i")) : null;
+    return linkOf(place.row);
   };
 
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -250,7 +259,7 @@
     }
     // The row is gone (done, claimed): the one that took its place goes on.
     const all = rows();
-    const next = document.getElementById(rowId || "") || all[Math.min(order, all.length - 1)];
+    const next = linkOf(rowId)?.closest("[data-row]") || all[Math.min(order, all.length - 1)];
     if (order >= 0 && next) { focusRow(next); return; }
     const heading = $("h1, h2", event.detail.elt) || $("h1");
     if (heading) { heading.tabIndex = -1; heading.focus(); }
