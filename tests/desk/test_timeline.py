@@ -96,7 +96,7 @@ def test_a_move_by_itself_is_an_entry_of_its_own() -> None:
 
 
 def test_a_tier_change_tells_its_own_move_once() -> None:
-    happening = _happening(Kind.TIER_CHANGED, **{"from": "hot", "to": "warm"})
+    happening = _happening(Kind.TIER_CHANGED, 0, **{"from": "hot", "to": "warm"})
     move = Move(happening.recorded_at, 61, 55, "hot", "warm", "time")
     assert len(entries([happening], [move], NAMES)) == 1
 

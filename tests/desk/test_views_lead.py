@@ -184,7 +184,7 @@ def test_adding_an_answer_costs_a_bounded_number_of_queries(rep_client: Client, 
         _post(rep_client, lead, "evidence", dimension="budget", answer="r:67")
     few = len(queries)
     for number in range(20):
-        add_note(lead, f"note {number}", by=lead.owner)
+        add_note(lead, f"note {number}", by=rep)
     with CaptureQueriesContext(connection) as queries:
         _post(rep_client, lead, "evidence", dimension="budget", answer="r:100")
     assert len(queries) <= few
