@@ -7,6 +7,7 @@ says that beat, broker and a worker together live.
 
 import os
 from pathlib import Path
+from typing import Any
 
 from celery.beat import PersistentScheduler
 
@@ -16,7 +17,7 @@ MOST_SECONDS = 10.0  # between two ticks, whatever is due
 class Scheduler(PersistentScheduler):
     """Celery's own scheduler with a sign of life in `LEADQUAL_BEAT_HEARTBEAT`, if that is set."""
 
-    def tick(self, *args: object, **kwargs: object) -> float:
+    def tick(self, *args: Any, **kwargs: Any) -> float:
         """Do what is due, leave the sign, and return the seconds until the next tick."""
         seconds = float(super().tick(*args, **kwargs))
         if path := os.environ.get("LEADQUAL_BEAT_HEARTBEAT"):

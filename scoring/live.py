@@ -18,7 +18,7 @@ from scoring.models import ModelVersion
 from scoring.scorecard import Scorecard
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # the cached object itself is its identity
 class LiveModel:
     """One live triple: score model, ICP and framework, with the scorecard ready."""
 

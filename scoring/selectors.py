@@ -1,9 +1,11 @@
 """Whole reads of scoring: why a lead scores what it does, and which evidence stands behind it."""
 
 import datetime as dt
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,13 +15,12 @@ from leads.activities import Kind
 from leads.models import Activity, Lead
 from scoring import facts as fact_store
 from scoring.assess import Assessment, assess
-from scoring.definitions import GROUPS, Answer, Attribute, Signal
-from scoring.facts import Rows
-from scoring.features import bands, signal_matrix
+from scoring.definitions import GROUPS, Answer, Attribute
+from scoring.features import Facts, bands, signal_matrix
 from scoring.live import LiveConfig, LiveModel, live_config
 from scoring.models import Evidence
 from scoring.questions import is_settled, reason, worth_asking
-from scoring.scorecard import UNTRACKED, ledger
+from scoring.scorecard import UNTRACKED, Line, ledger
 from scoring.tiers import NAMES, NONE
 
 MOST_REASONS = 3
@@ -92,84 +93,108 @@ def explain(lead_ids: Sequence[int], *, as_of: dt.datetime | None = None) -> dic
     config = live_config()
     rows = fact_store.read(sorted(set(lead_ids)), config, moment.timestamp())
     result = assess(rows, config)
-    return {
-        int(lead_id): _explain_one(rows, result, config, row, moment)
-        for row, lead_id in enumerate(rows.facts.lead_ids)
-    }
+    found: dict[int, Explanation] = {}
+    for index, live in enumerate(config.everything):
+        mine = np.flatnonzero(result.model == index)
+        if len(mine):
+            page = _Page(live, config, rows.take(mine).facts, moment)
+            for row, at in enumerate(mine.tolist()):
+                found[int(page.facts.lead_ids[row])] = page.explain(row, result, at)
+    return found
 
 
-def _explain_one(
-    rows: Rows, result: Assessment, config: LiveConfig, row: int, moment: dt.datetime
-) -> Explanation:
-    live = config.everything[result.model[row]]
-    one = rows.take(np.array([row]))
-    x = signal_matrix(live.model, live.icp, one.facts, config.types)
-    scores = live.card.score(x, one.facts.tracked)
-    lines = [
-        LedgerLine(
+class _Page:
+    """Leads of one model, scored in one pass; each is then put into words."""
+
+    def __init__(
+        self, live: LiveModel, config: LiveConfig, facts: Facts, moment: dt.datetime
+    ) -> None:
+        self.facts = facts
+        self._live, self._config, self._moment = live, config, moment
+        x = signal_matrix(live.model, live.icp, facts, config.types)
+        self._scores = live.card.score(x, facts.tracked)
+        self._gates_met = live.card.gates_met(facts)
+        self._bands = {a.key: bands(a, facts, config.types) for a in live.icp.attributes}
+        card = live.card
+        keys = [signal.key for signal in live.model.signals]
+        self._bounds = dict(zip(keys, zip(card.worst, card.best, strict=True), strict=True))
+        self._bounds[UNTRACKED] = (0.0, card.untracked_best)
+
+    def explain(self, row: int, result: Assessment, at: int) -> Explanation:
+        """Explain the lead in `row` of this page, which stands at `at` in `result`."""
+        live = self._live
+        lines = [self._line(line, row) for line in ledger(live.card, self._scores, row)]
+        runner = int(result.runner_up[at])
+        return Explanation(
+            lead_id=int(self.facts.lead_ids[row]),
+            score=int(result.score[at]),
+            low=int(result.low[at]),
+            high=int(result.high[at]),
+            tier=NAMES[int(result.tier[at])],
+            tier_reason=result.reason[at],
+            groups=dict(zip(GROUPS, map(int, result.shares[at]), strict=True)),
+            lines=lines,
+            icp=live.icp.name,
+            runner_up=self._config.models[runner].icp.name if runner >= 0 else "",
+            model_key=live.key,
+            model_number=live.number,
+            p=float(result.p[at]),
+            p_label=live.model.p_label,
+            reasons=_reasons(lines),
+            gates_met=bool(self._gates_met[row]),
+            scored_at=self._moment,
+        )
+
+    def _line(self, line: Line, row: int) -> LedgerLine:
+        low, high = self._bounds.get(line.key, (0.0, 0.0))
+        return LedgerLine(
             signal=line.key,
             label=line.label,
             group=line.group,
             tenths=line.tenths,
             max=line.max,
             known=line.known,
-            detail=_detail(line.signal, line.known, one, live, config),
-            evidence_id=_evidence_id(line.signal, line.known, one),
-            as_of=_as_of(line.signal, line.known, one),
-            low=_bound(live, line.signal, line.key, live.card.worst, 0.0),
-            high=_bound(live, line.signal, line.key, live.card.best, live.card.untracked_best),
+            detail=self._detail(line, row),
+            evidence_id=self._evidence_id(line, row),
+            as_of=self._as_of(line, row),
+            low=float(low),
+            high=float(high),
         )
-        for line in ledger(live.card, scores, 0)
-    ]
-    runner = int(result.runner_up[row])
-    return Explanation(
-        lead_id=int(rows.facts.lead_ids[row]),
-        score=int(result.score[row]),
-        low=int(result.low[row]),
-        high=int(result.high[row]),
-        tier=NAMES[int(result.tier[row])],
-        tier_reason=result.reason[row],
-        groups=dict(zip(GROUPS, map(int, result.shares[row]), strict=True)),
-        lines=lines,
-        icp=live.icp.name,
-        runner_up=config.models[runner].icp.name if runner >= 0 else "",
-        model_key=live.key,
-        model_number=live.number,
-        p=float(result.p[row]),
-        p_label=live.model.p_label,
-        reasons=_reasons(lines),
-        gates_met=bool(live.card.gates_met(one.facts)[0]),
-        scored_at=moment,
-    )
 
+    def _evidence_id(self, line: Line, row: int) -> int | None:
+        if line.signal is None or line.signal.dimension is None or not line.known:
+            return None
+        return int(self.facts.evidence_ids[line.signal.dimension][row]) or None
 
-def _bound(
-    live: LiveModel, signal: Signal | None, key: str, bounds: np.ndarray, untracked: float
-) -> float:
-    if signal is None:
-        return untracked if key == UNTRACKED else 0.0
-    return float(bounds[live.model.signals.index(signal)])
+    def _as_of(self, line: Line, row: int) -> dt.datetime | None:
+        """When the fact behind a line was observed: an answer, or the last event of its kind."""
+        if line.signal is None or not line.known:
+            return None
+        if line.signal.dimension is not None:
+            return _moment(float(self.facts.observed_at[line.signal.dimension][row]))
+        last = self.facts.last_at.get(line.signal.activity or "")
+        return None if last is None else _moment(float(last[row]))
 
-
-def _evidence_id(signal: Signal | None, known: bool, one: Rows) -> int | None:
-    if signal is None or signal.dimension is None or not known:
-        return None
-    return int(one.facts.evidence_ids[signal.dimension][0]) or None
+    def _detail(self, line: Line, row: int) -> str:
+        """Say in words which value, answer or event counts."""
+        signal = line.signal
+        if signal is None:
+            return ""
+        if not line.known:
+            return "unknown"
+        if signal.dimension is not None:
+            return rating_word(float(self.facts.ratings[signal.dimension][row]))
+        if signal.attribute is not None:
+            attribute = self._live.icp.attribute(signal.attribute)
+            return _band_label(attribute, int(self._bands[signal.attribute][row]))
+        last = self.facts.last_at.get(signal.activity or "")
+        if last is None or last[row] != last[row]:
+            return "not yet"
+        return ago(self.facts.as_of - float(last[row]))
 
 
 def _moment(seconds: float) -> dt.datetime | None:
     return None if seconds != seconds else dt.datetime.fromtimestamp(seconds, dt.UTC)
-
-
-def _as_of(signal: Signal | None, known: bool, one: Rows) -> dt.datetime | None:
-    """When the fact behind a line was observed: an answer, or the last event of its kind."""
-    if signal is None or not known:
-        return None
-    if signal.dimension is not None:
-        return _moment(float(one.facts.observed_at[signal.dimension][0]))
-    if signal.activity is not None and signal.activity in one.facts.last_at:
-        return _moment(float(one.facts.last_at[signal.activity][0]))
-    return None
 
 
 def rating_word(rating: float) -> str:
@@ -302,10 +327,16 @@ def next_questions(lead_id: int) -> Asking:
 
 
 PRIOR_ROWS = 20_000  # the newest answers are enough to know how people answer
+PRIOR_SECONDS = 300  # and a few minutes old is new enough
 
 
-def _priors(live: LiveModel) -> dict[str, list[float]]:
+def _priors(live: LiveModel) -> Mapping[str, Sequence[float]]:
     """Return weights of each question's rated answers, from the answers that leads have given."""
+    return _counted_priors(live, int(time.monotonic() // PRIOR_SECONDS))
+
+
+@lru_cache(maxsize=16)
+def _counted_priors(live: LiveModel, _period: int) -> Mapping[str, Sequence[float]]:
     keys = [question.key for question in live.framework.questions]
     recent = (
         Evidence.objects.filter(question__in=keys)
