@@ -178,7 +178,9 @@ def test_answers_that_are_not_offered_are_refused_beside_the_form(
     assert not Evidence.objects.filter(lead=lead).exists()
 
 
-def test_adding_an_answer_costs_a_bounded_number_of_queries(rep_client: Client, lead: Lead) -> None:
+def test_adding_an_answer_costs_a_bounded_number_of_queries(
+    rep_client: Client, rep: User, lead: Lead
+) -> None:
     _post(rep_client, lead, "evidence", dimension="budget", answer="r:33")
     with CaptureQueriesContext(connection) as queries:
         _post(rep_client, lead, "evidence", dimension="budget", answer="r:67")
