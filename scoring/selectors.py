@@ -117,7 +117,8 @@ class _Page:
         self._bands = {a.key: bands(a, facts, config.types) for a in live.icp.attributes}
         card = live.card
         keys = [signal.key for signal in live.model.signals]
-        self._bounds = dict(zip(keys, zip(card.worst, card.best, strict=True), strict=True))
+        spans = zip(card.worst.tolist(), card.best.tolist(), strict=True)
+        self._bounds: dict[str, tuple[float, float]] = dict(zip(keys, spans, strict=True))
         self._bounds[UNTRACKED] = (0.0, card.untracked_best)
 
     def explain(self, row: int, result: Assessment, at: int) -> Explanation:
@@ -157,8 +158,8 @@ class _Page:
             detail=self._detail(line, row),
             evidence_id=self._evidence_id(line, row),
             as_of=self._as_of(line, row),
-            low=float(low),
-            high=float(high),
+            low=low,
+            high=high,
         )
 
     def _evidence_id(self, line: Line, row: int) -> int | None:
@@ -201,25 +202,6 @@ def rating_word(rating: float) -> str:
     """Name a rating on the scale 0 ruled out, 33 weak, 67 moderate, 100 strong."""
     words = ((17, "ruled out"), (50, "weak"), (84, "moderate"), (101, "strong"))
     return next(word for limit, word in words if rating < limit)
-
-
-def _detail(
-    signal: Signal | None, known: bool, one: Rows, live: LiveModel, config: LiveConfig
-) -> str:
-    """Say in words which value, answer or event counts."""
-    if signal is None:
-        return ""
-    if not known:
-        return "unknown"
-    if signal.dimension is not None:
-        return rating_word(float(one.facts.ratings[signal.dimension][0]))
-    if signal.attribute is not None:
-        attribute = live.icp.attribute(signal.attribute)
-        return _band_label(attribute, int(bands(attribute, one.facts, config.types)[0]))
-    last = one.facts.last_at.get(signal.activity or "")
-    if last is None or last[0] != last[0]:
-        return "not yet"
-    return ago(one.facts.as_of - float(last[0]))
 
 
 def _band_label(attribute: Attribute, index: int) -> str:
