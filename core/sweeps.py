@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from celery import current_app, shared_task
 from django.conf import settings
@@ -95,10 +96,10 @@ def nudge_on_commit(name: str) -> None:
     transaction.on_commit(lambda: nudge(name), robust=True)
 
 
-def beat_schedule() -> dict[str, dict[str, object]]:
+def beat_schedule() -> dict[str, dict[str, Any]]:
     """Return Celery's schedule: each sweep every ten seconds, its message dying after as long."""
     options = {"expires": BEAT_SECONDS}
-    schedule: dict[str, dict[str, object]] = {
+    schedule: dict[str, dict[str, Any]] = {
         s.name: {
             "task": s.name,
             "schedule": BEAT_SECONDS,

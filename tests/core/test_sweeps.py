@@ -63,7 +63,7 @@ def test_a_nudge_waits_for_the_commit(broker: Redis) -> None:
 def test_beat_knows_every_sweep() -> None:
     schedule = sweeps.beat_schedule()
     assert set(sweeps.sweep_names()) <= set(schedule)
-    assert all(entry["options"]["expires"] == 10.0 for entry in schedule.values())  # type: ignore[index]
+    assert all(entry["options"]["expires"] == 10.0 for entry in schedule.values())
 
 
 @pytest.mark.django_db

@@ -80,7 +80,7 @@ def test_two_workers_plan_every_lead_once_and_fill_no_day_twice(rep, plays, monk
 def test_leads_that_another_transaction_holds_are_left_with_their_mark(rep, plays):
     many(rep, 3)
     Standing.objects.update(tier="warm")
-    held = Lead.objects.first()
+    held = Lead.objects.earliest("pk")
     locked, done = threading.Event(), threading.Event()
 
     def hold():
@@ -149,13 +149,11 @@ def test_a_contact_is_noted_later_while_somebody_holds_the_lead(rep, plays):
             done.set()
 
     in_threads(change_the_lead, work)
-    lead.refresh_from_db()
-    assert lead.contacted_at is None
+    assert Lead.objects.get(pk=lead.pk).contacted_at is None
     assert standing(lead).unplanned_at is not None
     assert runs_of(lead)[0].play_version.definition["phase"] == "in_conversation"
     planning.plan_pending()
-    lead.refresh_from_db()
-    assert lead.contacted_at is not None
+    assert Lead.objects.get(pk=lead.pk).contacted_at is not None
     assert standing(lead).unplanned_at is None
     assert_sound()
 

@@ -66,7 +66,7 @@ def test_a_wrong_definition_is_named_and_stays_a_draft(no_plays, admin):
 
 
 def test_a_retired_play_does_not_come_back(no_plays, admin):
-    version = PlayVersion.objects.filter(state="retired").first()
+    version = PlayVersion.objects.filter(state="retired").earliest("pk")
     with pytest.raises(Conflict):
         publish_play(version, by=admin)
 

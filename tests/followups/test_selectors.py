@@ -143,7 +143,7 @@ def test_long_groups_come_page_by_page(lead, rep):
         group = read_steps(rep, "due", page, now=TUESDAY, zone="Europe/Berlin")
         found += ids(group)
         assert group.count == 7
-        data = {"limit": "3", "cursor": group.next_cursor}
+        data = {"limit": "3", "cursor": group.next_cursor or ""}
     assert found == [s.pk for s in steps]
     assert group.next_cursor is None
 
@@ -154,7 +154,7 @@ def test_pages_of_leads_and_of_what_is_done_go_on_too(put, rep, team):
         Standing.objects.filter(pk=one.pk).update(rank=rank)
     first = selectors.read_leads_without(rep, "unowned", page_for(rep, "unowned", {"limit": "2"}))
     rest = selectors.read_leads_without(
-        rep, "unowned", page_for(rep, "unowned", {"cursor": first.next_cursor})
+        rep, "unowned", page_for(rep, "unowned", {"cursor": first.next_cursor or ""})
     )
     assert [row.lead_id for row in (*first.rows, *rest.rows)] == [
         lead.pk for lead in reversed(leads)
@@ -167,7 +167,7 @@ def test_pages_of_leads_and_of_what_is_done_go_on_too(put, rep, team):
     done = read_steps(
         rep, "done", page_for(rep, "done", {"limit": "2"}), now=TUESDAY, zone="Europe/Berlin"
     )
-    more = page_for(rep, "done", {"cursor": done.next_cursor})
+    more = page_for(rep, "done", {"cursor": done.next_cursor or ""})
     rest_done = read_steps(rep, "done", more, now=TUESDAY, zone="Europe/Berlin")
     assert [*ids(done), *ids(rest_done)] == [s.pk for s in reversed(steps)]
 
@@ -176,10 +176,11 @@ def test_a_cursor_of_another_person_or_group_is_refused(lead, rep, manager):
     for minute in range(2):
         step(lead, TUESDAY + dt.timedelta(minutes=minute))
     page = page_for(rep, "due", {"limit": "1"})
-    cursor = read_steps(rep, "due", page, now=TUESDAY, zone="UTC").next_cursor
-    for viewer, group in ((manager, "due"), (rep, "later")):
-        with pytest.raises(InvalidCursor):
-            page_for(viewer, group, {"cursor": cursor})
+    cursor = read_steps(rep, "due", page, now=TUESDAY, zone="UTC").next_cursor or ""
+    with pytest.raises(InvalidCursor):
+        page_for(manager, "due", {"cursor": cursor})
+    with pytest.raises(InvalidCursor):
+        page_for(rep, "later", {"cursor": cursor})
 
 
 @pytest.mark.parametrize("data", [{"limit": "0"}, {"limit": "x"}, {"cursor": "garbled"}])

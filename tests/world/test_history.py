@@ -101,7 +101,7 @@ def test_who_passed_the_marks_while_new_became_an_mql(told: tuple[Chunk, History
     mqls = snapshots.lead[snapshots.reason == REASONS.index(Snapshot.Reason.MQL)]
     assert sorted(h.lead[became].tolist()) == sorted(mqls.tolist())
     assert (h.a[became] == STAGES.index(StageKey.NEW)).all()
-    at = {}
+    at: dict[int, int] = {}
     for lead, kind, a, b in zip(
         h.lead.tolist(), h.kind.tolist(), h.a.tolist(), h.b.tolist(), strict=True
     ):
