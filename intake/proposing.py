@@ -18,6 +18,9 @@ from intake.mapping import MOST_ANSWERS, Known, fold
 from intake.staging import Profile
 from leads.identity import normal_domain, normal_email
 
+# Columns that a file of rejected rows has beside its own.
+ROW_HEADER, REASON_HEADER = "Rejected row", "Rejected because"
+
 LOOKED_AT = 200  # values of a column that decide
 MOST_CHOICES = 30
 _FITS = 0.6  # share of values that must fit where the header says what they are
@@ -154,6 +157,16 @@ def plain_header(header: str) -> str:
     letters = unicodedata.normalize("NFKD", spaced.replace("ß", "ss"))
     letters = "".join(char for char in letters if not unicodedata.combining(char))
     return " ".join(re.findall(r"[^\W_]+|\?", letters.casefold()))
+
+
+def plain_key(header: str) -> str:
+    """Return the key of a custom field for a header; "field" where nothing of it is ASCII."""
+    return re.sub(r"[^a-z0-9]+", "_", plain_header(header)).strip("_")[:50] or "field"
+
+
+def rate(answer: str) -> int | None:
+    """Return the rating that an answer reads like, None for "not known" and for other words."""
+    return _RATING_OF.get(fold(answer))
 
 
 def propose(
@@ -333,7 +346,7 @@ class _Proposal:
 
     # --- custom fields ------------------------------------------------------------------------
     def _custom(self, profile: Profile) -> dict[str, Any]:
-        if not profile.filled:
+        if not profile.filled or profile.header in (ROW_HEADER, REASON_HEADER):
             return {"to": "ignore"}
         key = self._key(profile)
         there = self.known.custom.get(key)
@@ -345,8 +358,7 @@ class _Proposal:
 
     def _key(self, profile: Profile) -> str:
         """Return a key that is free, or the field's own where the values fit the one there is."""
-        plain = plain_header(profile.header)
-        base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:50] or "field"
+        base = plain_key(profile.header)
         key, number = base, 1
         while not self._suits(key, profile) or not self._take(f"custom.{key}"):
             number += 1

@@ -42,13 +42,17 @@ def read_file(
     owner: User | None = None,
     team: Team | None = None,
     most_rows: int | None = None,
+    like: Import | None = None,
 ) -> Import:
     """Stage a file and propose a mapping for it; raise Invalid when it is no CSV.
 
     `by` None is the command line, which may do everything. Leads go to `owner`, else evenly to
     the reps of `team`, else to those of the importer's team. `source` names where the leads come
-    from; rows without an id or e-mail are known again only under the same name.
+    from; rows without an id or e-mail are known again only under the same name. `like` is the
+    import whose mended rows these are: its mapping, source and owner hold.
     """
+    if like is not None:
+        source, owner, team = like.source.name if like.source else "", like.owner, like.team
     if by is not None:
         can_give_to(by, owner, team).require()
         if by.role == Role.REP:
@@ -85,8 +89,19 @@ def read_file(
             known(imported),
             owners=() if by is not None and by.role == Role.REP else assignable(by),
         )
+        if like is not None and set(like.mapping["columns"]) <= set(imported.headers):
+            imported.mapping = like.mapping
         imported.save()
     return imported
+
+
+@transaction.atomic
+def keep_mapping(imported: Import, mapping: dict[str, Any]) -> None:
+    """Keep a mapping that is not complete yet; raise Conflict when the import is under way."""
+    locked = _lock(imported)
+    if locked.state not in (Import.State.STAGED, Import.State.CHECKED):
+        raise Conflict("This import is under way or over already.")
+    Import.objects.filter(pk=locked.pk).update(mapping=mapping, state=Import.State.STAGED)
 
 
 def known(imported: Import) -> Known:

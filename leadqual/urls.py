@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("", include("desk.urls")),
     path("", include("pipeline.urls")),
+    path("", include("intake.urls")),
     path("", include("calls.urls")),
     path("api/", include("leadqual.api")),
     path("healthz", healthz, name="healthz"),

@@ -35,6 +35,17 @@ other_manager     .     .     w      .       .
 model_owner       r     r     r      r       .
 admin             w     w     w      w       .
 """
+# An import shows its file: to whoever made it and to admins. `unowned` came by the command line.
+IMPORTS = """
+                 own   team  other unowned missing
+owner             w     .     .      .       .
+mate              .     w     .      .       .
+stranger          .     .     w      .       .
+manager           .     .     .      .       .
+other_manager     .     .     .      .       .
+model_owner       r     r     r      r       r
+admin             w     w     w      w       .
+"""
 # Without an object: w gets through, r is refused with a reason.
 EVERYBODY = "owner w, mate w, stranger w, manager w, other_manager w, model_owner w, admin w"
 ADDS_LEADS = "owner w, mate w, stranger w, manager w, other_manager w, model_owner r, admin w"
@@ -99,6 +110,16 @@ TABLE: dict[str, dict[str, Rule]] = {
     # An open step cannot be reopened: whoever may change the lead is told that.
     "desk:reopen_followup": {"POST": changes(403)},
     "pipeline:show_pipeline": {"GET": Rule(SEES_PIPELINE)},
+    "intake:list_imports": {"GET": Rule(ADDS_LEADS)},
+    # Nothing is uploaded: whoever may import is told so.
+    "intake:upload_file": {"POST": Rule(ADDS_LEADS, 422)},
+    "intake:view_import": {"GET": Rule(IMPORTS)},
+    "intake:check_import": {"POST": Rule(IMPORTS, 302)},
+    # Not checked yet, so it cannot be run.
+    "intake:run_import": {"POST": Rule(IMPORTS, 409)},
+    "intake:stop_import": {"POST": Rule(IMPORTS, 302)},
+    "intake:show_progress": {"GET": Rule(IMPORTS)},
+    "intake:download_rejected": {"GET": Rule(IMPORTS)},
     "calls:list_calls": {"GET": sees()},
     "calls:start_call": {"POST": changes(302)},
     "calls:run_call": {"GET": sees()},

@@ -1,6 +1,7 @@
 """Every URL × method × person × object against the table in tests/role_matrix.py."""
 
 import datetime as dt
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from accounts.tokens import create_token
 from calls.models import Call
 from core.clock import now
 from followups.models import Followup
+from intake.services import read_file
 from leads.models import Lead
 from scoring.models import FrameworkVersion
 from tests import factories
@@ -67,6 +69,7 @@ class World:
     leads: dict[str, int]
     followups: dict[str, int]
     calls: dict[str, int]
+    imports: dict[str, int]
 
 
 @pytest.fixture
@@ -96,6 +99,7 @@ def world(config: None, settings: Any) -> World:
         leads={name: lead.pk for name, lead in leads.items()} | {"missing": MISSING},
         followups={name: _step(lead) for name, lead in leads.items()} | {"missing": MISSING},
         calls={name: _call(lead) for name, lead in leads.items()} | {"missing": MISSING},
+        imports={name: _import(lead.owner) for name, lead in leads.items()} | {"missing": MISSING},
     )
 
 
@@ -133,6 +137,10 @@ def _call(lead: Lead) -> int:
     return call.pk
 
 
+def _import(by: User | None) -> int:
+    return read_file(io.BytesIO(b"Email\nnew@works.example\n"), "leads.csv", by=by).pk
+
+
 def grid(text: str) -> dict[str, dict[str, str]]:
     """Read a grid of the table: person → object → letter."""
     if "\n" not in text:  # without objects
@@ -165,7 +173,12 @@ def expected(name: str, method: str, person: str, thing: str) -> int:
 
 def ask(world: World, name: str, method: str, person: str, thing: str, rule: Rule | None) -> int:
     """Make the request and return its status; what it changed is taken back."""
-    by_argument = {"lead_id": world.leads, "followup_id": world.followups, "call_id": world.calls}
+    by_argument = {
+        "lead_id": world.leads,
+        "followup_id": world.followups,
+        "call_id": world.calls,
+        "import_id": world.imports,
+    }
     argument = re.search(r"<int:(\w+)>", PATHS[name])
     args = [by_argument[argument[1]][thing]] if argument else []
     address = reverse(name, args=args)

@@ -1,0 +1,18 @@
+"""URLs of imports. Reads are GET, writes POST; every POST also works without scripts."""
+
+from django.urls import path
+
+from intake import views
+
+app_name = "intake"
+
+urlpatterns = [
+    path("imports/", views.list_imports, name="list_imports"),
+    path("imports/upload/", views.upload_file, name="upload_file"),
+    path("imports/<int:import_id>/", views.view_import, name="view_import"),
+    path("imports/<int:import_id>/check/", views.check_import, name="check_import"),
+    path("imports/<int:import_id>/run/", views.run_import, name="run_import"),
+    path("imports/<int:import_id>/stop/", views.stop_import, name="stop_import"),
+    path("imports/<int:import_id>/progress/", views.show_progress, name="show_progress"),
+    path("imports/<int:import_id>/rejected/", views.download_rejected, name="download_rejected"),
+]
