@@ -1,0 +1,32 @@
+"""What imports leave behind is cleared."""
+
+import datetime as dt
+
+import pytest
+
+from core.clock import now
+from intake.models import CheckedRow, Import, StagedRow
+from intake.tasks import KEPT, clear_rows
+from tests.intake.conftest import Importer, to_csv
+
+pytestmark = pytest.mark.django_db
+
+FILE = to_csv(["Email"], [[f"p{n}@x.example"] for n in range(5)])
+
+
+def test_rows_of_old_imports_are_removed_and_those_of_new_ones_stay(run_import: Importer) -> None:
+    old = run_import(FILE, dry_run=True)["import"]
+    new = run_import(FILE, dry_run=True)["import"]
+    Import.objects.filter(pk=old).update(created_at=now() - KEPT - dt.timedelta(minutes=1))
+    while clear_rows():
+        pass
+    assert not StagedRow.objects.filter(imported=old).exists()
+    assert not CheckedRow.objects.filter(imported=old).exists()
+    assert Import.objects.get(pk=old).cleared_at is not None
+    assert StagedRow.objects.filter(imported=new).count() == 5
+    assert CheckedRow.objects.filter(imported=new).count() == 5
+
+
+def test_with_nothing_old_the_sweep_is_one_look(run_import: Importer) -> None:
+    run_import(FILE)
+    assert clear_rows() == 0
