@@ -22,6 +22,7 @@ from bench.results import Result
 from bench.timing import seconds
 from core.clock import now
 from core.models import Job, JobChunk
+from core.workers import same_database
 from followups.planning import plan_pending
 from intake.models import Import
 from leads.activities import Kind
@@ -34,7 +35,6 @@ from world.chunk import CHUNK, Setting
 from world.generator import make_chunk
 from world.lists import COUNTRIES, INDUSTRIES, NOTHING
 from world.names import ALL_TITLES, FAMILY, GIVEN, company_name, domain_of, mailbox, telephone
-from world.workers import same_database
 
 MOST_MB = 400.0
 SAMPLE = 400  # rows that are also written one by one

@@ -11,11 +11,11 @@ from bench.results import Result, middle
 from bench.timing import seconds
 from core.models import Job
 from core.versioning import make_live, version_with
+from core.workers import Work, Workers
 from scoring.facts import everyone, facts_queries
 from scoring.live import live_config
 from scoring.models import ModelVersion
 from scoring.tasks import start_rescore_all
-from world.workers import Work, Workers
 
 MOST_MB = 600.0
 MOST_SECONDS = 1.0  # of one transaction

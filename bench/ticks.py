@@ -11,8 +11,8 @@ from django.db import connection
 from bench.databases import vacuum
 from bench.results import Result
 from bench.timing import seconds
+from core.workers import same_database
 from followups.claiming import hold_due
-from world.workers import same_database
 
 PENDING = 1_000_000
 DUE = 20_000

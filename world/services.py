@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.models import Job
+from core.workers import work_on
 from followups.planning import plan_pending
 from scoring.tasks import start_rescore_all
 from world.configuration import configure
 from world.tasks import start_building
-from world.workers import work_on
 
 Tell = Callable[[str], None]
 

@@ -8,10 +8,10 @@ from django.core.management import CommandError, call_command
 
 from core.invariants import breaks
 from core.models import Job
+from core.workers import Workers
 from leads.models import Activity, Lead
 from scoring.models import Standing
 from scoring.tasks import start_rescore_all
-from world.workers import Workers
 
 
 def world(*arguments: str) -> str:

@@ -6,12 +6,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from core import jobs
 from core.models import Job
+from core.workers import work_on
 from scoring.live import NotConfigured, live_config
 from scoring.models import Standing
 from scoring.rescoring import rescore
 from scoring.tasks import start_rescore_all
+
+ALONE_UP_TO = 20_000  # leads; below that more processes are not worth their start
+PROCESSES = 2
 
 
 class Command(BaseCommand):
@@ -35,7 +38,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         began = time.perf_counter()
         if options["all"]:
-            job = self._work(start_rescore_all(), quiet=options["json"])
+            job = start_rescore_all()
+            processes = PROCESSES if job.total > ALONE_UP_TO else 1
+            work_on(job, processes=processes, tell=_silent if options["json"] else self._tell)
             report = {
                 "job": job.pk,
                 "state": job.state,
@@ -53,21 +58,9 @@ class Command(BaseCommand):
                 f"{report['leads']} leads rescored, {report['changed']} changed, "
                 f"in {report['seconds']:.1f} s."
             )
-        if report["state"] != Job.State.SUCCEEDED:
-            raise CommandError("Some leads could not be rescored; the job tells why.")
 
-    def _work(self, job: Job, *, quiet: bool) -> Job:
-        """Do chunks beside the workers until the job has ended, telling how far it is."""
-        while True:
-            job.refresh_from_db()
-            if not quiet:
-                self.stderr.write(f"\r{job.done} of {job.total} leads ({job.percent} %)", ending="")
-            if job.ended:
-                if not quiet:
-                    self.stderr.write("")
-                return job
-            if not jobs.run_one_chunk(job.pk):
-                time.sleep(0.2)  # a worker does the last chunks
+    def _tell(self, job: Job) -> None:
+        self.stderr.write(f"\r{job.done} of {job.total} leads ({job.percent} %)", ending="")
 
     def _existing(self, ids: list[int]) -> list[int]:
         found = set(Standing.objects.filter(pk__in=ids).values_list("pk", flat=True))
@@ -75,3 +68,7 @@ class Command(BaseCommand):
         if missing:
             raise CommandError(f"There is no lead {', '.join(map(str, missing))}.")
         return sorted(found)
+
+
+def _silent(job: Job) -> None:
+    """Tell nothing: the one JSON document is all."""

@@ -1,4 +1,4 @@
-"""manage.py work_on_jobs: do chunks of the jobs whose ids are read, one a line (world, bench)."""
+"""manage.py work_on_jobs: do chunks of the jobs whose ids are read, one a line (core.workers)."""
 
 import json
 import resource

@@ -105,7 +105,10 @@ def work_on(job: Job, *, processes: int, tell: Callable[[Job], None] = lambda jo
     if processes > 1:
         with Workers(processes) as workers:
             workers.work(job, tell)
-    jobs.work_on(job)  # alone, or what dead processes have left
-    job.refresh_from_db()
+    while not job.ended:  # alone, or what dead processes have left
+        if not jobs.run_one_chunk(job.pk):
+            time.sleep(POLL_SECONDS)  # somebody else does the last chunks
+        job.refresh_from_db()
+        tell(job)
     if job.state != Job.State.SUCCEEDED:
         raise CommandError(f"Job {job.pk} ({job.kind}) ended as {job.state}: {job.error}")
