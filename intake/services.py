@@ -190,6 +190,8 @@ def run(imported: Import) -> Job:
     imported = _lock(imported)
     if imported.state != Import.State.CHECKED:
         raise Conflict("Check the file first.")
+    if imported.cleared_at is not None:
+        raise Conflict("The rows of this file are no longer kept. Upload it again.")
     if imported.created_by is not None:
         can_import(imported.created_by).require()
     Import.objects.filter(pk=imported.pk).update(dry_run=False)

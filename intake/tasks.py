@@ -165,6 +165,7 @@ def clear_rows() -> int:
     """Remove a batch of rows of an old import, kept only as long as they may be needed."""
     old = (
         Import.objects.filter(cleared_at=None, created_at__lt=now() - KEPT)
+        .exclude(state__in=(Import.State.CHECKING, Import.State.RUNNING))  # it needs them
         .order_by("created_at")
         .first()
     )

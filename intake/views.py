@@ -111,9 +111,11 @@ def _context(request: HttpRequest, imported: Import) -> dict[str, Any]:
     after = request.GET.get("after", "0")
     skipped = int(after) if after.isdecimal() and len(after) < 10 else 0
     rejected = selectors.rejections(imported, after=skipped, most=SHOWN + 1)
+    report = selectors.report(imported, errors=0)
     return {
         "imported": imported,
-        "report": selectors.report(imported, errors=0),
+        "report": report,
+        "taken": report["rows"] - report["rejected"],
         "working": imported.state in _WORKING,
         "rejected": rejected[:SHOWN],
         "next": skipped + SHOWN if len(rejected) > SHOWN else None,
