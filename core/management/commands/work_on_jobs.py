@@ -1,7 +1,6 @@
 """manage.py work_on_jobs: do chunks of the jobs whose ids are read, one a line (core.workers)."""
 
 import json
-import resource
 import sys
 import time
 from typing import Any
@@ -11,8 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from core.jobs import run_one_chunk
-
-_UNITS_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024  # of ru_maxrss
+from core.memory import peak_mb
 
 
 class Command(BaseCommand):
@@ -44,5 +42,4 @@ def _work_on(job_id: int) -> dict[str, float]:
             break
         chunks += 1
         longest = max(longest, time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNITS_PER_MB
-    return {"chunks": chunks, "longest_seconds": round(longest, 3), "peak_mb": round(peak, 1)}
+    return {"chunks": chunks, "longest_seconds": round(longest, 3), "peak_mb": round(peak_mb(), 1)}
