@@ -109,31 +109,22 @@ class CompanyFacts(Company):
         ]
 
 
+def _marks_own_lead() -> list[pgtrigger.Trigger]:
+    """Triggers of a table whose every row is a fact of the lead that it names."""
+    new, old = _mark("SELECT lead_id FROM new_rows"), _mark("SELECT lead_id FROM old_rows")
+    return [
+        _after("marks_standing_on_insert", pgtrigger.Insert, _NEW, new),
+        _after("marks_standing_on_update", pgtrigger.Update, _NEW, new),
+        _after("marks_standing_on_delete", pgtrigger.Delete, _OLD, old),
+    ]
+
+
 class OutcomeFacts(Outcome):
     """Outcome: closes a round and asks for its snapshot."""
 
     class Meta:
         proxy = True
-        triggers = [
-            _after(
-                "marks_standing_on_insert",
-                pgtrigger.Insert,
-                _NEW,
-                _mark("SELECT lead_id FROM new_rows"),
-            ),
-            _after(
-                "marks_standing_on_update",
-                pgtrigger.Update,
-                _NEW,
-                _mark("SELECT lead_id FROM new_rows"),
-            ),
-            _after(
-                "marks_standing_on_delete",
-                pgtrigger.Delete,
-                _OLD,
-                _mark("SELECT lead_id FROM old_rows"),
-            ),
-        ]
+        triggers = _marks_own_lead()
 
 
 class EvidenceFacts(Evidence):
@@ -141,26 +132,7 @@ class EvidenceFacts(Evidence):
 
     class Meta:
         proxy = True
-        triggers = [
-            _after(
-                "marks_standing_on_insert",
-                pgtrigger.Insert,
-                _NEW,
-                _mark("SELECT lead_id FROM new_rows"),
-            ),
-            _after(
-                "marks_standing_on_update",
-                pgtrigger.Update,
-                _NEW,
-                _mark("SELECT lead_id FROM new_rows"),
-            ),
-            _after(
-                "marks_standing_on_delete",
-                pgtrigger.Delete,
-                _OLD,
-                _mark("SELECT lead_id FROM old_rows"),
-            ),
-        ]
+        triggers = _marks_own_lead()
 
 
 # 2^−500 is nothing, and PostgreSQL raises on an underflowing power().
