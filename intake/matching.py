@@ -21,7 +21,6 @@ def match(chunk: Chunk) -> Matched:
     phone and name. Rows that lead nowhere certain, or to a lead that the importer may not change,
     are rejected.
     """
-    _plan_for_few_rows(chunk)
     _match(chunk)
     rows: list[Any] = chunk.query(
         "SELECT row_no, lead_id, is_new, ambiguous FROM import_match ORDER BY row_no"
@@ -35,16 +34,6 @@ def match(chunk: Chunk) -> Matched:
     out.new = [lead_id for _, lead_id, is_new, _ in rows if is_new]
     _take_turns(chunk, rows, out)
     return out
-
-
-def _plan_for_few_rows(chunk: Chunk) -> None:
-    """Let the transaction's statements look up a chunk's rows by index. The planner knows nothing
-    of a new temporary table, and would rather read whole tables of leads.
-    """
-    chunk.query(
-        "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; "
-        "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL random_page_cost = 1.1"
-    )
 
 
 def _match(chunk: Chunk) -> None:

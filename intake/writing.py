@@ -16,6 +16,14 @@ from intake.matching import match
 from scoring.rescoring import rescore
 
 _ATTEMPTS = 5  # at a match that other importers keep overtaking
+# The planner knows nothing of a new temporary table and would read whole tables of leads to find
+# those of one chunk. Scoring plans for itself.
+_BY_INDEX = {
+    "enable_seqscan": "off",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "random_page_cost": "1.1",
+}
 MOST_REFUSED = 10  # rows of a chunk that the database may refuse
 
 
@@ -58,6 +66,8 @@ def _attempt(chunk: Chunk) -> Counter[str]:
 
 def _write(chunk: Chunk) -> Counter[str]:
     started = time.perf_counter()
+    for setting, value in _BY_INDEX.items():
+        chunk.query(f"SET LOCAL {setting} = {value}")
     matched = match(chunk)
     found = time.perf_counter()
     if not chunk.dry_run:
@@ -75,6 +85,8 @@ def _write(chunk: Chunk) -> Counter[str]:
     )
     if not chunk.dry_run:
         note(chunk, matched, changes)
+        for setting in _BY_INDEX:
+            chunk.query(f"SET LOCAL {setting} TO DEFAULT")
         counts["scored"] = rescore([*matched.new, *changes])
         counts += _tiers(chunk, matched)
         _finish(chunk)
