@@ -333,7 +333,9 @@ def _apply_company(
     if domain:
         company = Company.objects.filter(domain=domain).first()
     if company is None and name:
-        company = Company.objects.filter(name__iexact=name, domain__isnull=not domain).first()
+        # A company of the same name at another domain is another company.
+        named = Company.objects.filter(name__iexact=name).order_by("pk")
+        company = (named.filter(domain=None) if domain else named).first()
     if company is None:
         company = lead.company if not (name or domain) else Company()
     if company is None:

@@ -51,13 +51,13 @@ class Evidence(models.Model):
     lead = models.ForeignKey(
         Lead, on_delete=models.CASCADE, db_index=False, related_name="evidence"
     )
-    dimension = models.SlugField(max_length=40)
+    dimension = models.SlugField(max_length=40, db_index=False)
     rating = models.PositiveSmallIntegerField(
         help_text="0 ruled out, 33 weak, 67 moderate, 100 strong"
     )
     quote = models.TextField(blank=True)
-    question = models.SlugField(max_length=60, blank=True)
-    answer = models.SlugField(max_length=60, blank=True)
+    question = models.SlugField(max_length=60, blank=True, db_index=False)
+    answer = models.SlugField(max_length=60, blank=True, db_index=False)
     source = models.CharField(max_length=8, choices=Source)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"

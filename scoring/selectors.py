@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from django.db.models import Max
 
 from core.clock import now
 from core.errors import NotFound
@@ -308,7 +309,7 @@ def next_questions(lead_id: int) -> Asking:
     )
 
 
-PRIOR_ROWS = 20_000  # the newest answers are enough to know how people answer
+PRIOR_ROWS = 50_000  # the newest evidence is enough to know how people answer
 PRIOR_SECONDS = 300  # and a few minutes old is new enough
 
 
@@ -320,12 +321,9 @@ def _priors(live: LiveModel) -> Mapping[str, Sequence[float]]:
 @lru_cache(maxsize=16)
 def _counted_priors(live: LiveModel, _period: int) -> Mapping[str, Sequence[float]]:
     keys = [question.key for question in live.framework.questions]
-    recent = (
-        Evidence.objects.filter(question__in=keys)
-        .order_by("-id")
-        .values_list("question", "answer")[:PRIOR_ROWS]
-    )
-    counted = Counter(recent)
+    newest = Evidence.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    recent = Evidence.objects.filter(pk__gt=newest - PRIOR_ROWS, question__in=keys)
+    counted = Counter(recent.values_list("question", "answer"))
     return {
         question.key: [
             1.0 + counted[question.key, answer.key]

@@ -62,6 +62,22 @@ def test_two_leads_of_one_domain_share_the_company(rep: User) -> None:
     assert Company.objects.filter(domain="kuroda.example").count() == 1
 
 
+def test_a_company_of_the_same_name_at_another_domain_is_another_company(rep: User) -> None:
+    def company(email: str, **facts: Any) -> Company:
+        lead = services.create_lead(LeadInput(email=email, company=facts), by=rep)
+        assert lead.company is not None
+        return lead.company
+
+    first = company("a@x.example", name="Apex", domain="apex.example")
+    other = company("b@x.example", name="APEX", domain="apex.test")
+    assert other.pk != first.pk
+    first.refresh_from_db()
+    assert first.domain == "apex.example"
+    assert company("c@x.example", name="apex") == first
+    nameless = company("d@x.example", name="Bolt")
+    assert company("e@x.example", name="Bolt", domain="bolt.example") == nameless
+
+
 def test_every_wrong_field_is_named_at_once_and_nothing_is_written(rep: User) -> None:
     with pytest.raises(Invalid) as error:
         services.create_lead(
