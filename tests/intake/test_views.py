@@ -218,7 +218,7 @@ BROKEN = (
 def rejected_rows(pages: Client, imported: Import) -> list[list[str]]:
     response = pages.get(f"/imports/{imported.pk}/rejected/")
     assert response["Content-Type"].startswith("text/csv")
-    text = b"".join(response.streaming_content).decode("utf-8-sig")
+    text = response.getvalue().decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text)))
 
 
