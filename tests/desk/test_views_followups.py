@@ -206,6 +206,17 @@ def test_a_query_that_today_does_not_know_is_a_400(rep_client: Client, query: st
     assert rep_client.get(f"/today/{query}").status_code == 400
 
 
+def test_a_call_due_today_is_dialled_from_the_console_which_knows_who_must_not_be_called(
+    rep_client: Client, lead: Lead
+) -> None:
+    lead.phone = "+4930901820"
+    lead.save(update_fields=["phone"])
+    make_followup(lead, kind="call", title="Ring back")
+    html = _today(rep_client)
+    assert f'action="/leads/{lead.pk}/call/"' in html
+    assert "tel:" not in html
+
+
 def test_the_cost_of_today_does_not_grow_with_rows(rep_client: Client, lead: Lead) -> None:
     costs = []
     for _ in range(2):  # a group of more than one page, and of three
