@@ -20,13 +20,11 @@ from calls.scripts import answer_of, question_of, script_of
 from calls.selectors import barred_since, summary_of
 from core.clock import now
 from core.errors import Conflict, FieldProblem, Invalid, NotFound, StaleVersion
-from core.sweeps import nudge_on_commit
 from followups.cadence import step_due
 from followups.definitions import Wait
 from followups.models import Followup
 from followups.places import Places
-from followups.planning import SWEEP as PLAN
-from followups.planning import plan
+from followups.planning import nudge, plan
 from followups.services import CallResult, NextStep, add_followup, complete_followup
 from leads.activities import Kind
 from leads.identity import clean_text
@@ -278,7 +276,7 @@ def capture(call: Call, kind: str, text: str, *, by: User, client_key: str) -> C
 
 def _keep(call: Call, before: Standing, **fields: Any) -> CallAnswer:
     """Write the row of an answer with the standing as it was and as it has become."""
-    nudge_on_commit(PLAN)
+    nudge()
     after = Standing.objects.get(pk=call.lead_id)
     answer = CallAnswer.objects.create(
         call=call,
@@ -355,7 +353,7 @@ def finish_call(call: Call, data: FinishInput, *, by: User) -> Call:
     call.followup = _follow_up(call, outcome, data, by, moment, waiting=waiting)
     call.save()
     plan([call.lead_id])
-    nudge_on_commit(PLAN)
+    nudge()
     return call
 
 

@@ -150,8 +150,7 @@ def fail_job(job: Job, reason: str) -> None:
 def _count(job: Job, counts: dict[str, int]) -> None:
     """Add `counts` to the job's. The row lock it takes is held only to the end of the chunk."""
     done = counts.pop("done", 0)
-    Job.objects.select_for_update().filter(pk=job.pk).first()
-    job.refresh_from_db()
+    job.refresh_from_db(from_queryset=Job.objects.select_for_update())
     job.done += done
     for key, value in counts.items():
         job.counts[key] = job.counts.get(key, 0) + value

@@ -13,7 +13,7 @@ from django.db import transaction
 from accounts.models import User
 from core.clock import now
 from core.errors import FieldProblem, Invalid
-from core.sweeps import nudge_on_commit
+from followups import planning
 from leads import services as leads
 from leads.activities import RECORDABLE
 from leads.models import Activity, Lead, Outcome, Source
@@ -22,7 +22,6 @@ from scoring import services as scoring
 from scoring.models import Evidence, Standing
 from scoring.rescoring import rescore
 
-PLAN = "followups.plan"  # the sweep that starts and ends runs
 AHEAD = dt.timedelta(minutes=5)  # tolerated between a client's clock and ours
 MOST_DATA_KEYS = 50
 
@@ -125,7 +124,7 @@ def add_evidence(
     observed_at: dt.datetime | None = None,
 ) -> Evidence | None:
     """Add an answer about a dimension and rescore the lead (scoring.services.add_evidence)."""
-    nudge_on_commit(PLAN)
+    planning.nudge()
     return scoring.add_evidence(
         lead,
         dimension,
@@ -142,12 +141,12 @@ def add_evidence(
 @transaction.atomic
 def override_tier(lead: Lead, tier: str, *, by: User, reason: str, until: dt.datetime) -> Standing:
     """Set or end a tier by hand; the play follows the tier (scoring.services.override_tier)."""
-    nudge_on_commit(PLAN)
+    planning.nudge()
     return scoring.override_tier(lead, tier, by=by, reason=reason, until=until)
 
 
 def _follow(lead: Lead) -> None:
-    nudge_on_commit(PLAN)
+    planning.nudge()
     rescore([lead.pk])
 
 

@@ -156,6 +156,6 @@ def override_tier(lead: Lead, tier: str, *, by: User, reason: str, until: dt.dat
         actor=by,
         data={"tier": tier, "reason": reason, "until": until.isoformat() if tier else None},
     )
-    rescore([lead.pk])
+    rescore([lead.pk], locked=locked)
     standing.refresh_from_db()
     return standing
