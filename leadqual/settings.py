@@ -4,9 +4,16 @@
 Everything else has a default that is safe in production.
 """
 
+import os
 from pathlib import Path
 
 import environ
+
+# Numbers are crunched by one thread in each of several processes, which have a core each. Threads
+# that wait for each other over small matrices take minutes for seconds on busy cores. Read once,
+# when NumPy is first imported.
+for _library in ("OPENBLAS", "OMP"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()

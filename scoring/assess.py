@@ -134,7 +134,7 @@ def assess(rows: Rows, config: LiveConfig) -> Assessment:
         for row in np.flatnonzero((gate >= 0) & (step == HOT)):
             tier[row] = WARM
             reason[mine[row]] = reason[mine[row]] or GATE + live.model.gates[gate[row]].dimension
-        p = ranking.probability(live.model, scores.total)
+        p = live.card.probability(scores)
         value = np.where(
             np.isnan(part.standing["deal_value"]),
             live.icp.typical_value_minor,

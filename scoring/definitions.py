@@ -18,6 +18,7 @@ from leads.activities import Kind
 GROUPS = ("fit", "engagement", "qualification")
 HALF_LIVES = (0, 7, 14, 30, 60, 90, 180)  # days; 0 is no decay
 QUESTION_TYPES = ("choice", "scale", "yes_no", "number", "period", "text", "person")
+P_OF = ("score", "points")  # p is read from the shown score, or from points before any bound
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*")
 ASSUMED_SHARE = 0.35  # of the best band, without history (domain.md §2)
 
@@ -182,6 +183,7 @@ class Model:
     disqualifiers: tuple[Disqualifier, ...]
     p_anchors: tuple[tuple[float, float], tuple[float, float]]
     p_label: str
+    p_of: str
     repeat_customer_factor: float
 
     def of_group(self, group: str) -> list[Signal]:
@@ -493,7 +495,7 @@ def parse_model(
                 read.key(node, "key", path), read.text(node, "reason", path), node.get("rule", {})
             )
         )
-    p_node = read.object(top.get("p", {}), "p", {"anchors", "label"})
+    p_node = read.object(top.get("p", {}), "p", {"anchors", "label", "of"})
     anchors = _parse_anchors(read, p_node.get("anchors", [[40, 0.08], [60, 0.25]]))
     model = Model(
         name=read.text(top, "name", ""),
@@ -509,6 +511,7 @@ def parse_model(
         disqualifiers=tuple(disqualifiers),
         p_anchors=anchors,
         p_label=read.text(p_node, "label", "p", "Default map: too few outcomes to fit one"),
+        p_of=read.choice({"of": p_node.get("of", P_OF[0])}, "of", "p", P_OF),
         repeat_customer_factor=read.number(
             top, "repeat_customer_factor", "", low=0, high=100, default=1
         ),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.conditions import FieldType
-from scoring import ranking
 from scoring.definitions import Question
 from scoring.features import Facts, Floats, Ints, signal_matrix
 from scoring.scorecard import Scorecard, Scores
@@ -113,7 +112,7 @@ def _outcomes(
     tiers = card.tiers(scores.score, np.full(many.n, step_tier))
     held = (card.gate_failed(many) >= 0) & (tiers == HOT)
     tiers = np.where(held, WARM, tiers)
-    return scores, tiers, np.log2(ranking.probability(card.model, scores.total))
+    return scores, tiers, np.log2(card.probability(scores))
 
 
 def _worth(

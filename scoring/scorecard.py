@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from scoring import ranking
 from scoring.definitions import ASSUMED_SHARE, GROUPS, Icp, Model, Signal
 from scoring.features import DAY, Bools, Facts, Floats, Ints, band_values
 from scoring.tiers import COLD, HOT, NONE, WARM
@@ -22,7 +23,8 @@ class Scores:
     """Results for n leads. `points` (n, signals) counts assumed values too; `known` says which.
 
     `clamps` (n, 3) is what each group's cap or floor took off, `untracked` (n,) what is assumed
-    for engagement that nobody records, `total` the exact score, `score` the shown whole one.
+    for engagement that nobody records, `free` base and points before any cap, floor or clamp,
+    `total` the exact score, `score` the shown whole one.
     """
 
     points: Floats
@@ -30,6 +32,7 @@ class Scores:
     untracked: Floats
     groups: Floats
     clamps: Floats
+    free: Floats
     total: Floats
     score: Ints
     low: Ints
@@ -122,6 +125,7 @@ class Scorecard:
             untracked=untracked,
             groups=groups,
             clamps=clamps,
+            free=self.model.base + (groups - clamps).sum(axis=1),
             total=total,
             score=score,
             # Assumed averages of learned lines may lie outside the single values' span.
@@ -129,6 +133,11 @@ class Scorecard:
             high=np.maximum(score, shown(self._total(best))),
             shares=shown(np.clip(np.round(shares, 9), 0, 100)),
         )
+
+    def probability(self, scores: Scores) -> Floats:
+        """Return p(win), shape (n,): of a learned model from points that nothing has bounded."""
+        of_score = self.model.p_of == "score"
+        return ranking.probability(self.model, scores.total if of_score else scores.free)
 
     def _groups(self, points: Floats, untracked: Floats) -> tuple[Floats, Floats]:
         """Return (group points after caps and floors, what these took off), both (n, 3)."""

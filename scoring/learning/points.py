@@ -14,13 +14,12 @@ import numpy as np
 from scipy.special import expit
 
 from core.conditions import FieldType
-from scoring import ranking
 from scoring.definitions import Framework, Icp, Model, parse_icp, parse_model
 from scoring.features import Facts, Floats, signal_matrix
 from scoring.learning.merging import Grouped
 from scoring.learning.signals import Learned
 from scoring.learning.table import Table
-from scoring.scorecard import Scorecard
+from scoring.scorecard import Scorecard, Scores
 
 SPREAD = 25.0  # points between the median and the best fifth
 SCALES = (1.0, 200.0)
@@ -55,14 +54,18 @@ class Definitions:
 
     def points(self, table: Table) -> Floats:
         """Return the points of past leads before caps and clamps, by the product's scorecard."""
-        facts = facts_of(table)
-        x = signal_matrix(self.parsed_model, self.parsed_icp, facts, self.types)
-        scores = Scorecard(self.parsed_model, self.parsed_icp).score(x, facts.tracked)
-        return self.parsed_model.base + scores.points.sum(axis=1)
+        return self._scored(table)[1].free
 
     def probability(self, table: Table) -> Floats:
         """Return p(win) of past leads."""
-        return ranking.probability(self.parsed_model, self.points(table))
+        card, scores = self._scored(table)
+        return card.probability(scores)
+
+    def _scored(self, table: Table) -> tuple[Scorecard, Scores]:
+        facts = facts_of(table)
+        x = signal_matrix(self.parsed_model, self.parsed_icp, facts, self.types)
+        card = Scorecard(self.parsed_model, self.parsed_icp)
+        return card, card.score(x, facts.tracked)
 
     def signed(self, table: Table) -> Floats:
         """Return the points that each line would give at ±10 by its sign."""
@@ -122,6 +125,7 @@ def define(learned: Learned, table: Table, name: str = "Suggested") -> Definitio
         },
         "signals": lines.signals,
         "p": {
+            "of": "points",
             "anchors": [[a, float(expit(o))] for a, o in zip(ANCHORS, odds, strict=True)],
             "label": f"Learned from {learned.n} outcomes, {learned.won} won",
         },

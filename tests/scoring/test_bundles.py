@@ -134,6 +134,7 @@ def test_a_segment_that_nobody_can_be_in_is_refused(document: dict[str, Any]) ->
         (("p", "anchors"), [[60, 0.3], [40, 0.1]], "p.anchors", "contradiction"),
         (("p", "anchors"), [[10**400, 0.3], [40, 0.1]], "p.anchors", "wrong_type"),
         (("p", "anchors"), 5, "p.anchors", "wrong_type"),
+        (("p", "of"), "luck", "p.of", "not_a_choice"),
     ],
 )
 def test_a_model_with_a_wrong_field_is_refused(

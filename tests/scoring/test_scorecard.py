@@ -210,3 +210,17 @@ def test_the_alarm_of_an_expiry_is_exact_and_silence_has_none() -> None:
     assert a.next_change(scored(a, expiring), expiring)[0] == NOW + 1000
     silent = facts(tracked=True)
     assert np.isnan(a.next_change(scored(a, silent), silent)[0])
+
+
+def test_a_learned_model_reads_p_from_points_that_nothing_has_bounded() -> None:
+    """A hand-made one from the shown score, so leads beyond 100 or a cap are alike to it."""
+    by_score, by_points = card(), card(p={"of": "points"})
+    found = facts(tracked=True, demo_at=60.0, pages=4, pages_at=60.0)
+    scores = scored(by_score, found)
+    assert scores.clamps[0, 1] == pytest.approx(-12)
+    assert scores.free[0] == pytest.approx(scores.total[0] + 12)
+    odds = [c.probability(scores)[0] for c in (by_score, by_points)]
+    slope = (np.log(0.25 / 0.75) - np.log(0.08 / 0.92)) / 20
+    assert np.log(odds[1] / (1 - odds[1])) - np.log(odds[0] / (1 - odds[0])) == pytest.approx(
+        12 * slope
+    )
