@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,10 +108,8 @@ def render(spec: Mapping[str, Any], *, title: str, description: str) -> SafeStri
         kept = None
     if kept is None:
         kept = _draw(spec, digest[:8], title, description)
-        try:
+        with suppress(RedisError):  # it is drawn anew next time
             cache.set(key, kept, TTL)
-        except RedisError:
-            pass  # it is drawn anew next time
     return mark_safe(kept)
 
 

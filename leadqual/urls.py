@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("pipeline.urls")),
     path("", include("intake.urls")),
     path("", include("calls.urls")),
+    path("", include("scoring.urls")),
     path("api/", include("leadqual.api")),
     path("healthz", healthz, name="healthz"),
 ]

@@ -46,6 +46,17 @@ other_manager     .     .     .      .       .
 model_owner       r     r     r      r       r
 admin             w     w     w      w       .
 """
+# Score models belong to all alike, so these say the same of every object but a missing one.
+READS_MODELS = """
+                 own   team  other unowned missing
+owner             w     w     w      w       .
+mate              w     w     w      w       .
+stranger          w     w     w      w       .
+manager           w     w     w      w       .
+other_manager     w     w     w      w       .
+model_owner       w     w     w      w       .
+admin             w     w     w      w       .
+"""
 # Without an object: w gets through, r is refused with a reason.
 EVERYBODY = "owner w, mate w, stranger w, manager w, other_manager w, model_owner w, admin w"
 ADDS_LEADS = "owner w, mate w, stranger w, manager w, other_manager w, model_owner r, admin w"
@@ -130,6 +141,8 @@ TABLE: dict[str, dict[str, Rule]] = {
     "calls:capture": {"POST": changes(302, kind="concern", text="The price.", client_key="b")},
     "calls:save_notes": {"POST": changes(302, notes="Hello.", version="0")},
     "calls:finish_call": {"POST": changes(302, outcome="no_answer")},
+    "scoring:list_models": {"GET": Rule()},
+    "scoring:view_version": {"GET": Rule(READS_MODELS)},
     # --- API -----------------------------------------------------------------------------------
     "api:openapi": {"GET": PUBLIC},
     "api:me": {"GET": Rule()},

@@ -21,7 +21,7 @@ from core.clock import now
 from followups.models import Followup
 from intake.services import read_file
 from leads.models import Lead
-from scoring.models import FrameworkVersion
+from scoring.models import FrameworkVersion, ModelVersion
 from tests import factories
 from tests.role_matrix import (
     BOUNDED,
@@ -70,6 +70,7 @@ class World:
     followups: dict[str, int]
     calls: dict[str, int]
     imports: dict[str, int]
+    versions: dict[str, int]
 
 
 @pytest.fixture
@@ -100,6 +101,7 @@ def world(config: None, settings: Any) -> World:
         followups={name: _step(lead) for name, lead in leads.items()} | {"missing": MISSING},
         calls={name: _call(lead) for name, lead in leads.items()} | {"missing": MISSING},
         imports={name: _import(lead.owner) for name, lead in leads.items()} | {"missing": MISSING},
+        versions=dict.fromkeys(leads, _version()) | {"missing": MISSING},
     )
 
 
@@ -141,6 +143,12 @@ def _import(by: User | None) -> int:
     return read_file(io.BytesIO(b"Email\nnew@works.example\n"), "leads.csv", by=by).pk
 
 
+def _version() -> int:
+    live = ModelVersion.objects.filter(state=ModelVersion.State.LIVE).first()
+    assert live is not None
+    return live.pk
+
+
 def grid(text: str) -> dict[str, dict[str, str]]:
     """Read a grid of the table: person → object → letter."""
     if "\n" not in text:  # without objects
@@ -178,6 +186,7 @@ def ask(world: World, name: str, method: str, person: str, thing: str, rule: Rul
         "followup_id": world.followups,
         "call_id": world.calls,
         "import_id": world.imports,
+        "version_id": world.versions,
     }
     argument = re.search(r"<int:(\w+)>", PATHS[name])
     args = [by_argument[argument[1]][thing]] if argument else []

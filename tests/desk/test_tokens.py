@@ -95,7 +95,8 @@ def test_tiers_differ_in_lightness_so_that_they_survive_greyscale(theme: str) ->
 
 def test_every_colour_is_a_token_outside_the_first_block() -> None:
     rest = SHEET.split("}", 1)[1]
-    stray = re.findall(r"(?<!light-dark\()(?<!, )#[0-9a-f]{3,8}\b", rest)
+    # A selector that looks for a drawn colour turns it into a token (core.charts).
+    stray = re.findall(r'(?<!light-dark\()(?<!, )(?<!=")#[0-9a-f]{3,8}\b', rest)
     assert stray == []
 
 

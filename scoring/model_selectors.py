@@ -1,0 +1,125 @@
+"""Whole reads of the pages about score models: which there are, and one version in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count
+
+from core.errors import Invalid, NotFound
+from core.versions import Version
+from scoring.describing import Difference, ModelWords, describe, differences
+from scoring.fields import all_fields, field_types
+from scoring.live import LiveModel, load_model
+from scoring.models import ModelVersion, Standing
+
+_STATE = Version.State
+
+
+@dataclass(frozen=True)
+class ListedModel:
+    """A score model by key: its live version, those under way, and the number of retired ones.
+
+    `leads` counts the open leads that the live version scores.
+    """
+
+    key: str
+    live: ModelVersion | None
+    open: tuple[ModelVersion, ...]
+    retired: tuple[ModelVersion, ...]
+    leads: int
+
+    @property
+    def name(self) -> str:
+        """The name in the newest version that counts."""
+        newest = self.live or (self.open or self.retired)[0]
+        return str(newest.definition.get("name") or self.key)
+
+
+@dataclass(frozen=True)
+class VersionPage:
+    """One version in words; `broken` says why it cannot be read any more (a field is gone).
+
+    `live` is the live version of the same key, `changes` what differs from it to this one, None
+    when there is none or this is it.
+    """
+
+    version: ModelVersion
+    words: ModelWords | None
+    broken: str
+    live: ModelVersion | None
+    changes: list[Difference] | None
+
+
+def list_models() -> list[ListedModel]:
+    """Return all score models by key; two queries."""
+    by_key: dict[str, list[ModelVersion]] = {}
+    versions = ModelVersion.objects.select_related(
+        "icp", "framework", "created_by", "published_by"
+    ).order_by("key", "-number")
+    for version in versions:
+        by_key.setdefault(version.key, []).append(version)
+    counts = dict(
+        Standing.objects.filter(is_open=True)
+        .order_by()
+        .values_list("model_version")
+        .annotate(Count("pk"))
+    )
+    found = []
+    for key, own in by_key.items():
+        live = next((v for v in own if v.state == _STATE.LIVE), None)
+        found.append(
+            ListedModel(
+                key=key,
+                live=live,
+                open=tuple(v for v in own if v.state in (_STATE.DRAFT, _STATE.PROPOSED)),
+                retired=tuple(v for v in own if v.state == _STATE.RETIRED),
+                leads=counts.get(live.pk, 0) if live else 0,
+            )
+        )
+    return found
+
+
+def get_version(version_id: int) -> ModelVersion:
+    """Return a score model version with what it pins; raise NotFound otherwise."""
+    found = (
+        ModelVersion.objects.select_related("icp", "framework", "created_by", "published_by")
+        .filter(pk=version_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def live_of(key: str) -> ModelVersion | None:
+    """Return the live version of a score model, with what it pins."""
+    return (
+        ModelVersion.objects.select_related("icp", "framework")
+        .filter(key=key, state=_STATE.LIVE)
+        .first()
+    )
+
+
+def read_version(version: ModelVersion) -> VersionPage:
+    """Return a version in words, beside the live one of its key."""
+    fields = all_fields()
+    labels = {name: field.label for name, field in fields.items()}
+    live = live_of(version.key)
+    try:
+        parsed = load_model(version, field_types(fields))
+    except Invalid as error:
+        return VersionPage(version, None, _problem_words(error), live, None)
+    changes = None
+    if live is not None and live.pk != version.pk:
+        changes = differences(load_model(live, field_types(fields)), parsed, labels)
+    return VersionPage(version, describe(parsed, labels), "", live, changes)
+
+
+def parse_versions(versions: Sequence[ModelVersion]) -> list[LiveModel]:
+    """Parse versions with what they pin; raise Invalid naming each wrong field."""
+    types = field_types(all_fields())
+    return [load_model(version, types) for version in versions]
+
+
+def _problem_words(error: Invalid) -> str:
+    return "; ".join(f"{p.field} {p.message}" for p in error.problems) or error.message

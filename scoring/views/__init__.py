@@ -1,0 +1,1 @@
+"""Pages about how leads are scored: policy, selector or service, render."""
