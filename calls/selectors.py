@@ -1,7 +1,7 @@
 """Whole reads of calls; a call is visible to whoever may see its lead."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
@@ -15,8 +15,9 @@ from leads.activities import Kind
 from leads.models import Activity, Lead
 from leads.querysets import visibility
 from scoring.definitions import Answer, Question
+from scoring.live import live_config
 from scoring.models import Evidence, Standing
-from scoring.selectors import Asking, next_questions, rating_word
+from scoring.selectors import Asking, LedgerLine, explain, next_questions, rating_word
 from scoring.services import CONCERN
 from scoring.tiers import Tier
 
@@ -221,6 +222,17 @@ def summary_of(call: Call, answers: Sequence[CallAnswer]) -> str:
     if gaps:
         told.append(f"Asked, not known: {', '.join(gaps)}")
     return "\n".join(told)[:10_000]
+
+
+def judged_lines(lead_id: int, answers: Iterable[CallAnswer]) -> list[LedgerLine]:
+    """Return the ledger's lines of what a call asked about: what to give feedback on."""
+    asked = {answer.dimension for answer in answers}
+    why = explain([lead_id]).get(lead_id)
+    if why is None or not asked:
+        return []
+    live = next((m for m in live_config().everything if m.key == why.model_key), None)
+    signals = {s.key for s in live.model.signals if s.dimension in asked} if live else set()
+    return [line for line in why.lines if line.signal in signals]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from calls.models import Call
 from calls.selectors import Line, Progress, get_call, get_lead_to_call
 from calls.services import AnswerInput
 from core.errors import Invalid, StaleVersion
+from leads.policies import can_change_lead
+from scoring.feedback import open_feedback
 from scoring.tiers import Tier
 
 UNKNOWN = "-"  # the form's value for "asked, not known"
@@ -71,8 +73,12 @@ def _show_record(request: HttpRequest, call: Call) -> HttpResponse:
     """What was asked, what was said, and what each answer changed in the score."""
     progress = selectors.read_progress(call)
     texts = {line.question.key: line.text for line in progress.lines}
-    answers = call.answers.select_related("author", "evidence", "replaces__author")
+    answers = list(call.answers.select_related("author", "evidence", "replaces__author"))
+    viewer = cast(PageRequest, request).user
+    may_judge = can_change_lead(viewer, call.lead)
     context = {
+        "judged": selectors.judged_lines(call.lead_id, answers) if may_judge else [],
+        "given": open_feedback(call.lead_id, viewer) if may_judge else {},
         "call": call,
         "lead": call.lead,
         "rows": [(answer, texts.get(answer.question, "")) for answer in answers],

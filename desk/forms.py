@@ -15,7 +15,8 @@ from followups.models import Followup
 from leads.models import CustomField, Lead, Outcome
 from leads.services import LeadInput
 from scoring.definitions import Question
-from scoring.models import Evidence
+from scoring.feedback import MOST_REASON
+from scoring.models import Evidence, Feedback
 from scoring.tiers import Tier
 
 MOST_AGE = 130
@@ -386,6 +387,21 @@ class FollowupForm(PageForm):
         label="Script or details",
         widget=forms.Textarea(attrs={"rows": 2}),
     )
+
+
+class FeedbackForm(PageForm):
+    """A verdict on one line of the ledger; `none` takes it back."""
+
+    name = "feedback"
+    NONE = "none"
+
+    signal = forms.CharField(max_length=60, label="Line")
+    verdict = forms.ChoiceField(
+        choices=[*Feedback.Verdict.choices, (NONE, "Take back")],
+        label="Verdict",
+        error_messages={"required": "Choose what is wrong with it."},
+    )
+    reason = forms.CharField(max_length=MOST_REASON, required=False, label="Why")
 
 
 class SnoozeForm(PageForm):

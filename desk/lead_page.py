@@ -22,8 +22,9 @@ from leads.models import Activity, CustomField, Identity, Lead, Outcome, Stage
 from leads.stages import Move, moves_from
 from scoring.assess import DISQUALIFIED, GATE, OVERRIDE
 from scoring.definitions import GROUPS, Criterion, Question
+from scoring.feedback import open_feedback, unread_answers
 from scoring.live import LiveConfig, LiveModel, NotConfigured, live_config
-from scoring.models import Evidence, ScoreChange, Standing
+from scoring.models import Evidence, Feedback, ScoreChange, Standing
 from scoring.selectors import Explanation, LedgerLine, evidence_of, explain
 
 TIMELINE_PAGE = 25
@@ -79,6 +80,7 @@ class ScorePanel:
 
     `standing` is what lists show; `stale` says that it is about to be rescored. `headline` and
     `tier_note` are sentences; `lever` names the unknown that could lift the tier, if one can.
+    `judged` are the lines that feedback can be given on: those of signals.
     """
 
     explanation: Explanation
@@ -89,6 +91,7 @@ class ScorePanel:
     stale: bool
     asks: list[Ask]
     model_name: str
+    judged: list[LedgerLine]
 
     @property
     def first_ask(self) -> str:
@@ -119,7 +122,10 @@ class MoveChoice:
 
 @dataclass(frozen=True)
 class LeadPage:
-    """All that the lead page shows; `currency` is the workspace's, of expected values."""
+    """All that the lead page shows; `currency` is the workspace's, of expected values.
+
+    `feedback` holds the viewer's open verdicts by signal, `answers` those answered and not seen.
+    """
 
     lead: Lead
     standing: Standing
@@ -139,6 +145,8 @@ class LeadPage:
     people: list[User]
     currency: str
     as_of: dt.datetime
+    feedback: dict[str, Feedback]
+    answers: list[Feedback]
 
     @property
     def closed(self) -> bool:
@@ -189,6 +197,8 @@ def read_lead_page(viewer: User, lead_id: int, *, show: str = "all", older: str 
         people=assignable(viewer) if may_assign else [],
         currency=Workspace.current().currency,
         as_of=moment,
+        feedback=open_feedback(lead.pk, viewer),
+        answers=list(unread_answers(viewer, lead.pk)),
     )
 
 
@@ -249,6 +259,7 @@ def _panel(
     answers = evidence_of(lead.pk)
     by_id = {evidence.pk: evidence for evidence in answers}
     groups = _groups(explanation, by_id)
+    signals = {signal.key for signal in used.model.signals}
     return ScorePanel(
         explanation=explanation,
         groups=groups,
@@ -258,6 +269,7 @@ def _panel(
         stale=not closed and (standing.stale_at is not None or standing.score != explanation.score),
         asks=_asks(lead, used, answers, explanation),
         model_name=used.model.name,
+        judged=[line for line in explanation.lines if line.signal in signals],
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from desk.views import followups, lead, queue
+from desk.views import feedback, followups, lead, queue
 
 app_name = "desk"
 
@@ -16,6 +16,8 @@ urlpatterns = [
     path("leads/<int:lead_id>/owner/", lead.assign_lead, name="assign_lead"),
     path("leads/<int:lead_id>/evidence/", lead.add_evidence, name="add_evidence"),
     path("leads/<int:lead_id>/tier/", lead.override_tier, name="override_tier"),
+    path("leads/<int:lead_id>/feedback/", feedback.give_feedback, name="give_feedback"),
+    path("feedback/<int:feedback_id>/seen/", feedback.mark_seen, name="mark_seen"),
     path("leads/<int:lead_id>/followups/", followups.add_followup, name="add_followup"),
     path("today/", followups.today, name="today"),
     path(

@@ -288,5 +288,85 @@ class Snapshot(models.Model):
         return f"{self.lead_id} {self.reason}"
 
 
+class Feedback(models.Model):
+    """A person's verdict on the points of one line of a lead's ledger.
+
+    One is open for each person, lead and signal; changing it changes that row. `line_points` are
+    what the line gave then, `points` what the signal's best gave in `model_version`. It is closed
+    by an answer: of a model owner, or of a later version (`answered_version`) that moved the points
+    in the asked direction. `compared_with` is the newest live version that it was held against.
+    """
+
+    class Verdict(models.TextChoices):
+        RIGHT = "right", "Right"
+        TOO_HIGH = "too_high", "Too high"
+        TOO_LOW = "too_low", "Too low"
+        WRONG_DATA = "wrong_data", "Wrong data"
+
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, db_index=False, related_name="feedback"
+    )
+    signal = models.CharField(max_length=60)
+    label = models.CharField(max_length=200)
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    points = models.FloatField()
+    line_points = models.FloatField()
+    verdict = models.CharField(max_length=10, choices=Verdict)
+    reason = models.CharField(max_length=500, blank=True)
+    rep = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+    at = models.DateTimeField(db_default=DatabaseNow())
+    compared_with = models.ForeignKey(
+        ModelVersion, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    answered_at = models.DateTimeField(null=True)
+    answered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+    answered_version = models.ForeignKey(
+        ModelVersion, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    new_points = models.FloatField(null=True)
+    answer = models.CharField(max_length=500, blank=True)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "feedback"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lead", "rep", "signal"],
+                condition=models.Q(answered_at__isnull=True),
+                name="feedback_one_open",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="feedback_newest"),
+            models.Index(
+                fields=["rep"],
+                condition=models.Q(answered_at__isnull=False, seen_at__isnull=True),
+                name="feedback_unread",
+            ),
+            models.Index(
+                fields=["model_version", "signal"],
+                condition=models.Q(answered_at__isnull=True),
+                name="feedback_open",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lead_id} {self.signal}: {self.verdict}"
+
+
 # Proxies that carry the triggers; Django finds models by importing this module.
 from scoring import triggers  # noqa: E402, F401

@@ -1,5 +1,6 @@
 """Sweeps and jobs of scoring: stale standings, those due by time, and all of them."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.db import connection
@@ -9,6 +10,8 @@ from core import jobs
 from core.clock import DatabaseNow
 from core.models import Job
 from core.sweeps import sweep
+from scoring.feedback import answer_by_versions
+from scoring.live import NotConfigured
 from scoring.models import Standing
 from scoring.rescoring import BATCH, rescore
 from scoring.tiers import State
@@ -38,6 +41,14 @@ def rescore_due() -> int:
         .values_list("lead_id", flat=True)[:BATCH]
     )
     return rescore(ids, skip_locked=True)
+
+
+@sweep("scoring.answer_feedback", queue="bulk")
+def answer_feedback() -> int:
+    """Answer a batch of feedback that a newer live version has followed."""
+    with suppress(NotConfigured):
+        return answer_by_versions()
+    return 0
 
 
 def start_rescore_all(by: Any = None) -> Job:

@@ -57,6 +57,17 @@ other_manager     w     w     w      w       .
 model_owner       w     w     w      w       .
 admin             w     w     w      w       .
 """
+# Answered feedback, each by the owner of its lead; nobody else knows of it.
+OWN_FEEDBACK = """
+                 own   team  other unowned missing
+owner             w     .     .      .       .
+mate              .     w     .      .       .
+stranger          .     .     w      .       .
+manager           .     .     .      .       .
+other_manager     .     .     .      .       .
+model_owner       .     .     .      .       .
+admin             .     .     .      .       .
+"""
 # Without an object: w gets through, r is refused with a reason.
 EVERYBODY = "owner w, mate w, stranger w, manager w, other_manager w, model_owner w, admin w"
 ADDS_LEADS = "owner w, mate w, stranger w, manager w, other_manager w, model_owner r, admin w"
@@ -112,6 +123,8 @@ TABLE: dict[str, dict[str, Rule]] = {
     "desk:assign_lead": {"POST": Rule(CLAIMS, 302, {"owner": "me"})},
     "desk:add_evidence": {"POST": changes(302, dimension="budget", answer="r:67")},
     "desk:override_tier": {"POST": changes(302, tier="hot", reason="Met at a fair.", until=_DAY)},
+    "desk:give_feedback": {"POST": changes(302, signal="budget", verdict="too_low")},
+    "desk:mark_seen": {"POST": Rule(OWN_FEEDBACK, 302)},
     "desk:add_followup": {
         "POST": changes(302, kind="task", title="Send it.", due_at=f"{_DAY}T10:00")
     },
@@ -157,6 +170,10 @@ TABLE: dict[str, dict[str, Rule]] = {
     "api:evidence": {"GET": sees(), "POST": changes(201, dimension="budget", rating=67)},
     "api:outcomes": {"GET": sees(), "POST": changes(201, result="won", value=_MONEY)},
     "api:activities": {"GET": sees(), "POST": changes(201, kind="page_viewed")},
+    "api:feedback": {
+        "GET": sees(),
+        "POST": changes(201, signal="budget", verdict="too_low"),
+    },
     "api:scripts": {"GET": Rule()},
     "api:next_questions": {"GET": sees()},
     # Its call is open already, so that is the one.

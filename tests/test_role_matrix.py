@@ -21,7 +21,7 @@ from core.clock import now
 from followups.models import Followup
 from intake.services import read_file
 from leads.models import Lead
-from scoring.models import FrameworkVersion, ModelVersion
+from scoring.models import Feedback, FrameworkVersion, ModelVersion, Standing
 from tests import factories
 from tests.role_matrix import (
     BOUNDED,
@@ -71,6 +71,7 @@ class World:
     calls: dict[str, int]
     imports: dict[str, int]
     versions: dict[str, int]
+    feedback: dict[str, int]
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ def world(config: None, settings: Any) -> World:
         calls={name: _call(lead) for name, lead in leads.items()} | {"missing": MISSING},
         imports={name: _import(lead.owner) for name, lead in leads.items()} | {"missing": MISSING},
         versions=dict.fromkeys(leads, _version()) | {"missing": MISSING},
+        feedback={name: _feedback(lead) for name, lead in leads.items()} | {"missing": MISSING},
     )
 
 
@@ -149,6 +151,22 @@ def _version() -> int:
     return live.pk
 
 
+def _feedback(lead: Lead) -> int:
+    given = Feedback.objects.create(
+        lead=lead,
+        rep=lead.owner,
+        signal="budget",
+        label="Budget",
+        verdict=Feedback.Verdict.TOO_HIGH,
+        model_version_id=Standing.objects.get(pk=lead.pk).model_version_id,
+        points=10,
+        line_points=3.5,
+        answered_at=now(),
+        answer="Done.",
+    )
+    return given.pk
+
+
 def grid(text: str) -> dict[str, dict[str, str]]:
     """Read a grid of the table: person → object → letter."""
     if "\n" not in text:  # without objects
@@ -187,6 +205,7 @@ def ask(world: World, name: str, method: str, person: str, thing: str, rule: Rul
         "call_id": world.calls,
         "import_id": world.imports,
         "version_id": world.versions,
+        "feedback_id": world.feedback,
     }
     argument = re.search(r"<int:(\w+)>", PATHS[name])
     args = [by_argument[argument[1]][thing]] if argument else []

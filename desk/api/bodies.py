@@ -16,7 +16,7 @@ from leads.activities import RECORDABLE
 from leads.models import Lead, Outcome
 from leads.services import LeadInput
 from leads.titles import SENIORITIES
-from scoring.models import Evidence
+from scoring.models import Evidence, Feedback
 
 MOST_MINOR = 10**15  # 10 trillion in cents
 MOST_COUNT = 2**31 - 1
@@ -203,3 +203,11 @@ class RecordActivityBody(Body):
         if len(orjson.dumps(value)) > MOST_DATA_BYTES:
             raise serializers.ValidationError("is larger than 16 KB", code="too_large")
         return value
+
+
+class GiveFeedbackBody(Body):
+    """A verdict on the points of one line of the lead's ledger."""
+
+    signal = Text(max_length=60, help_text="The `signal` of a ledger line.")
+    verdict = serializers.ChoiceField(Feedback.Verdict.choices)
+    reason = Text(max_length=500, required=False, allow_blank=True)

@@ -169,6 +169,21 @@ STANDING: Json = {
     "model": {"key": "b2b", "version": 7},
     "scored_at": _SCORED_AT,
 }
+NEW_FEEDBACK: Json = {
+    "signal": "company_size",
+    "verdict": "too_high",
+    "reason": "Big ones never buy from us.",
+}
+FEEDBACK: Json = {
+    "id": 18,
+    **NEW_FEEDBACK,
+    "label": "Company size",
+    "points": 7.5,
+    "model": {"key": "b2b", "version": 7},
+    "author": {"id": 12, "name": "Anna"},
+    "at": "2026-11-22T09:10:00Z",
+    "answer": None,
+}
 ME: Json = {
     "id": 12,
     "name": "Anna",

@@ -5,7 +5,8 @@ from typing import Any
 from accounts.models import User
 from desk.listing import LeadRow
 from leads.models import Activity, Outcome
-from scoring.models import Evidence, Standing
+from scoring.feedback import told
+from scoring.models import Evidence, Feedback, Standing
 from scoring.selectors import Explanation, LedgerLine
 from scoring.tiers import State
 
@@ -127,6 +128,29 @@ def score(standing: Standing) -> Json:
         "range": {"low": standing.low, "high": standing.high} if scored else None,
         "tier": standing.tier or None,
         "scored_at": standing.scored_at,
+    }
+
+
+def feedback(item: Feedback) -> Json:
+    """Return a verdict; author, answerer and versions must be loaded."""
+    version = item.answered_version
+    return {
+        "id": item.pk,
+        "signal": item.signal,
+        "label": item.label,
+        "verdict": item.verdict,
+        "reason": item.reason or None,
+        "points": item.line_points,
+        "model": {"key": item.model_version.key, "version": item.model_version.number},
+        "author": person(item.rep),
+        "at": item.at,
+        "answer": None
+        if item.answered_at is None
+        else {
+            "text": told(item),
+            "at": item.answered_at,
+            "model": version and {"key": version.key, "version": version.number},
+        },
     }
 
 

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from leads.activities import Kind
 from leads.models import Lead, Outcome
 from leads.stages import StageKey
-from scoring.models import Evidence
+from scoring.models import Evidence, Feedback
 from scoring.tiers import State, Tier
 
 _TIERS = [tier.value for tier in Tier]
@@ -215,6 +215,29 @@ class StandingShape(Shape):
     runner_up = serializers.CharField(allow_null=True)
     model = ModelShape(allow_null=True)
     scored_at = serializers.DateTimeField(allow_null=True)
+
+
+class FeedbackAnswerShape(Shape):
+    """What came of it: words, or the version that moved the points as was asked."""
+
+    text = serializers.CharField()
+    at = serializers.DateTimeField()
+    model = ModelShape(allow_null=True)
+
+
+class FeedbackShape(Shape):
+    """One person's verdict on one line of the ledger."""
+
+    id = serializers.IntegerField()
+    signal = serializers.CharField()
+    label = serializers.CharField()
+    verdict = serializers.ChoiceField(Feedback.Verdict.choices)
+    reason = serializers.CharField(allow_null=True)
+    points = serializers.FloatField(help_text="What the line gave then.")
+    model = ModelShape()
+    author = Named(allow_null=True)
+    at = serializers.DateTimeField()
+    answer = FeedbackAnswerShape(allow_null=True)
 
 
 class QueueLeadShape(LeadShape):

@@ -2,6 +2,7 @@
 
 from core.api import endpoint
 from desk.api.facts import ActivityList, EvidenceList, OutcomeList, StandingDetail
+from desk.api.feedback import FeedbackList
 from desk.api.leads import LeadDetail, LeadList
 from desk.api.work import Frameworks, Me, Queue
 
@@ -12,6 +13,7 @@ urlpatterns = [
     endpoint("leads/<int:lead_id>/outcomes", OutcomeList.as_view(), "outcomes"),
     endpoint("leads/<int:lead_id>/activities", ActivityList.as_view(), "activities"),
     endpoint("leads/<int:lead_id>/standing", StandingDetail.as_view(), "standing"),
+    endpoint("leads/<int:lead_id>/feedback", FeedbackList.as_view(), "feedback"),
     endpoint("queue", Queue.as_view(), "queue"),
     endpoint("me", Me.as_view(), "me"),
     endpoint("frameworks", Frameworks.as_view(), "frameworks"),

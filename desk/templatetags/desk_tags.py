@@ -7,6 +7,8 @@ from django import template
 
 from followups.models import Followup
 from followups.selectors import StepRow
+from scoring.feedback import told as outcome_of_feedback
+from scoring.models import Feedback
 from scoring.scorecard import UNTRACKED
 from scoring.selectors import rating_word
 
@@ -73,6 +75,12 @@ def signed_points(value: float) -> str:
 def lowered(lines: Sequence[Any]) -> str:
     """Return the labels of ledger lines in running text."""
     return ", ".join(str(line.label).lower() for line in lines)
+
+
+@register.filter
+def told(feedback: Feedback) -> str:
+    """Say what came of somebody's feedback."""
+    return outcome_of_feedback(feedback)
 
 
 @register.filter

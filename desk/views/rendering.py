@@ -22,6 +22,7 @@ from desk.forms import PageForm
 from desk.views.requests import htmx_of, next_url, viewer_of
 from followups import selectors as followups
 from followups.selectors import LeadGroup, StepGroup
+from scoring.feedback import unread_answers
 from scoring.models import Standing
 from scoring.tiers import Tier
 
@@ -65,6 +66,7 @@ def _forms_of(page: lead_page.LeadPage, bound: dict[str, PageForm]) -> dict[str,
         "assign": forms.AssignForm(),
         "evidence": forms.EvidenceForm(),
         "override": forms.OverrideForm(initial={"until": until}),
+        "feedback": forms.FeedbackForm(),
         "followup": forms.FollowupForm(initial={"due_at": _next_hour(page.as_of)}),
     }
     return unbound | bound
@@ -140,6 +142,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
     require_known(data, ("group", "cursor"), "Today")
     chosen = data.get("group", "")
     context: dict[str, Any] = {"now": moment, "viewer": viewer, "group": chosen}
+    context["answers"] = [] if chosen else list(unread_answers(viewer))
     if chosen:
         context["groups"] = [_one_group(viewer, chosen, data, moment)]
     else:

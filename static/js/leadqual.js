@@ -170,6 +170,8 @@
       if (details) {
         event.preventDefault();
         details.open = true;
+        const chosen = reveal.dataset.choose;
+        if (chosen) for (const select of $$("select", details)) select.value = chosen;
         $("input:not([type=hidden]), select, textarea", details)?.focus();
       }
     }

@@ -14,7 +14,8 @@ from core.clock import now
 from desk.forms import FactsForm
 from leads.models import Activity, CustomField, Lead, Outcome
 from leads.services import LeadInput, add_note, change_lead
-from scoring.models import Evidence, Standing
+from scoring.feedback import answer_feedback
+from scoring.models import Evidence, Feedback, Standing
 from scoring.selectors import explain
 from tests import factories
 from tests.desk.conftest import log_in
@@ -432,3 +433,25 @@ def test_a_next_page_of_a_foreign_host_is_not_followed(rep_client: Client, rep: 
     free = factories.make_lead(team=rep.team)
     response = _post(rep_client, free, "owner", owner="me", next="https://evil.example/")
     assert response["Location"] == f"/leads/{free.pk}/"
+
+
+# --- feedback ------------------------------------------------------------------------------------
+
+
+def test_feedback_is_given_seen_and_answered_on_the_page(
+    rep_client: Client, model_owner: User, lead: Lead
+) -> None:
+    assert 'data-choose="company_size"' in _get(rep_client, lead)
+    response = _post(rep_client, lead, "feedback", signal="company_size", verdict="wrong_data")
+    assert response.status_code == 422
+    assert "so it can be mended" in response.content.decode()
+    given = {"signal": "company_size", "verdict": "too_high", "reason": "They never buy."}
+    response = _post(rep_client, lead, "feedback", script=True, **given)
+    assert "you: too high" in response.content.decode()
+    (feedback,) = Feedback.objects.all()
+    answer_feedback(feedback.pk, "Looked at in March.", by=model_owner)
+    for page in (f"/leads/{lead.pk}/", "/today/"):
+        assert "Looked at in March." in rep_client.get(page).content.decode()
+    seen = rep_client.post(f"/feedback/{feedback.pk}/seen/", {"next": "/today/"})
+    assert seen["Location"] == "/today/"
+    assert "Looked at in March." not in _get(rep_client, lead)
