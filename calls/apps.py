@@ -9,3 +9,10 @@ class CallsConfig(AppConfig):
     def ready(self) -> None:
         """Register the bundle section."""
         from calls import bundles  # noqa: F401  (registration by import)
+        from intake.undoing import counts_as_work
+
+        counts_as_work(
+            """
+            SELECT lead_id FROM calls_call WHERE lead_id = ANY(%(leads)s)
+            """
+        )

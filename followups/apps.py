@@ -14,3 +14,11 @@ class FollowupsConfig(AppConfig):
             subscribers,
             tasks,
         )
+        from intake.undoing import counts_as_work
+
+        counts_as_work(
+            """
+            SELECT lead_id FROM followups_followup
+            WHERE lead_id = ANY(%(leads)s) AND (run_id IS NULL OR state IN ('done', 'skipped'))
+            """
+        )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import orjson
 from django.db import connection
 
 from intake.chunks import ROWS, Chunk, Matched, Overtaken, answers
@@ -101,7 +102,10 @@ def _change_facts(chunk: Chunk, turn: int, changes: Changes) -> None:
     for lead_id, *values in after:
         for name, old, value in zip(new, before[lead_id], values, strict=True):
             if old != value:
-                changes[lead_id][name.removesuffix("_id")] = [old, value]
+                pair = [old, value]
+                if name == "custom":  # a cursor of its own gives JSON as text
+                    pair = [orjson.loads(text) for text in pair]
+                changes[lead_id][name.removesuffix("_id")] = pair
 
 
 def _new_values(mapping: FileMapping) -> dict[str, str]:

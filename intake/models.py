@@ -22,6 +22,8 @@ class Import(models.Model):
         CHECKED = "checked", "Dry run done"
         RUNNING = "running", "Running"
         ENDED = "ended", "Ended"
+        UNDOING = "undoing", "Being undone"
+        UNDONE = "undone", "Undone"
 
     file_name = models.CharField(max_length=255)
     digest = models.CharField(max_length=64, help_text="sha256 of the file's bytes")
@@ -46,6 +48,9 @@ class Import(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(db_default=DatabaseNow())
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     # When its staged rows were removed; from then on it cannot be run again.
     cleared_at = models.DateTimeField(null=True)
 

@@ -1,5 +1,7 @@
 """May this person import, and for whom? One answer for the check, the button and the tooltip."""
 
+import datetime as dt
+
 from accounts.models import Team, User
 from accounts.roles import Role
 from core.decisions import ALLOWED, Decision, refused
@@ -36,3 +38,20 @@ def can_see_import(actor: User, imported: Import) -> Decision:
     if actor.role == Role.ADMIN or imported.created_by_id == actor.pk:
         return ALLOWED
     return refused("This import was made by somebody else.")
+
+
+UNDO_WITHIN = dt.timedelta(days=30)
+
+
+def can_undo_import(actor: User, imported: Import, *, at: dt.datetime) -> Decision:
+    """An import that has ended can be taken back within 30 days, by who made it and by admins."""
+    may = can_import(actor)
+    if not may:
+        return may
+    if imported.state in (Import.State.UNDOING, Import.State.UNDONE):
+        return refused("This import is taken back already.")
+    if imported.state != Import.State.ENDED:
+        return refused("Only an import that has ended can be undone.")
+    if imported.created_at < at - UNDO_WITHIN:
+        return refused(f"An import can be undone for {UNDO_WITHIN.days} days.")
+    return can_see_import(actor, imported)

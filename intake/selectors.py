@@ -21,7 +21,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 def get_import(import_id: int, *, viewer: User) -> Import:
     """Return an import that the viewer may see; raise NotFound otherwise."""
     imported = (
-        Import.objects.select_related("source", "owner", "team", "created_by", "job")
+        Import.objects.select_related("source", "owner", "team", "created_by", "undone_by", "job")
         .filter(pk=import_id)
         .first()
     )
@@ -85,6 +85,7 @@ def _report(imported: Import, rejected: int, cells: int) -> dict[str, Any]:
         "scored": written.get("scored", 0),
         "tiers": {tier: written.get(f"tier_{tier}", 0) for tier in _TIERS},
         "warnings": imported.report.get("warnings", []),
+        **({"undo": imported.report["undo"]} if "undo" in imported.report else {}),
         **({"error": imported.report["error"]} if "error" in imported.report else {}),
         "milliseconds": _milliseconds(imported),
     }
@@ -130,6 +131,8 @@ _PHASES = {
     "import_check": "Checking rows",
     "import_companies": "Writing companies",
     "import": "Writing leads",
+    "import_undo_find": "Finding what it wrote",
+    "import_undo": "Taking leads back",
 }
 
 

@@ -14,13 +14,14 @@ from django.db.models import Count, Q
 from accounts.models import Team, User, Workspace
 from accounts.roles import Role
 from core import jobs
+from core.clock import now
 from core.errors import Conflict, Invalid
 from core.models import Job
 from intake.chunks import Owners
 from intake.companies import parts_of
 from intake.mapping import FileMapping, Known, parse_mapping
 from intake.models import CheckedRow, Import, RejectedRow, StagedRow
-from intake.policies import can_give_to, can_import
+from intake.policies import can_give_to, can_import, can_undo_import
 from intake.proposing import propose
 from intake.staging import stage
 from leads.identity import clean_text
@@ -29,6 +30,7 @@ from scoring.live import NotConfigured, live_config
 from scoring.models import Standing
 
 CHECK, COMPANIES, WRITE = "import_check", "import_companies", "import"  # kinds of jobs
+FIND, UNDO = "import_undo_find", "import_undo"
 CHECKED_AT_ONCE = 5_000  # rows of one check chunk
 DEFAULT_SOURCE = "CSV import"
 
@@ -338,6 +340,20 @@ def stop(imported: Import) -> None:
     if imported.job is not None:
         jobs.cancel_job(imported.job)
     end(imported, error="It was stopped by hand.")
+
+
+@transaction.atomic
+def undo_import(imported: Import, *, by: User) -> Job:
+    """Begin to take an import back (intake.undoing), and return the job. Raises Forbidden."""
+    imported = _lock(imported)
+    can_undo_import(by, imported, at=now()).require()
+    imported.state, imported.undone_by = Import.State.UNDOING, by
+    imported.save(update_fields=["state", "undone_by"])
+    imported.job = jobs.start_job(
+        FIND, chunks=[{"import": imported.pk}], total=1, by=by, args={"import": imported.pk}
+    )
+    imported.save(update_fields=["job"])
+    return imported.job
 
 
 def end(imported: Import, error: str = "") -> None:

@@ -20,6 +20,7 @@ from intake.models import CheckedRow, Import, RejectedRow, StagedRow
 from intake.planning import plan
 from intake.policies import can_import
 from intake.staging import write_rejections
+from intake.undoing import MOST_NAMED, take_back, touched_leads
 from intake.writing import write_chunk
 
 KEPT = dt.timedelta(days=7)  # staged rows of an import; they hold personal data
@@ -157,6 +158,46 @@ def _after_leads(job: Job) -> None:
 jobs.register(services.CHECK, _check_chunk, _after_check)
 jobs.register(services.COMPANIES, _companies_chunk, _after_companies)
 jobs.register(services.WRITE, _write_chunk, _after_leads)
+
+
+# --- undo ---------------------------------------------------------------------------------------
+def _find_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
+    """Find what the import touched, and start the job that takes it back."""
+    imported = _import(args["import"])
+    batches = list(touched_leads(imported))
+    undo = jobs.start_job(
+        services.UNDO,
+        chunks=({"import": imported.pk, "leads": leads} for leads in batches),
+        total=sum(map(len, batches)),
+        unit="leads",
+        by=imported.undone_by,
+        args={"import": imported.pk},
+    )
+    Import.objects.filter(pk=imported.pk).update(job=undo)
+    return {"done": 1}
+
+
+def _undo_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
+    imported = _import(args["import"])
+    counts = take_back(imported, args["leads"])
+    if stay := counts.pop("stay"):
+        locked = Import.objects.select_for_update(of=("self",)).get(pk=imported.pk)
+        named = [*locked.report.get("stay", []), *stay][:MOST_NAMED]
+        Import.objects.filter(pk=imported.pk).update(report={**locked.report, "stay": named})
+    return counts
+
+
+def _after_undo(job: Job) -> None:
+    imported = Import.objects.select_for_update(of=("self",)).get(pk=job.args["import"])
+    imported.report["undo"] = job.counts
+    if error := JobChunk.objects.filter(job=job).exclude(error="").values_list("error", flat=True):
+        imported.report["error"] = f"Some leads could not be taken back: {error[0]}"
+    imported.state = Import.State.UNDONE
+    imported.save(update_fields=["state", "report"])
+
+
+jobs.register(services.FIND, _find_chunk)
+jobs.register(services.UNDO, _undo_chunk, _after_undo)
 
 
 # --- clearing -----------------------------------------------------------------------------------

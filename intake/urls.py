@@ -13,6 +13,7 @@ urlpatterns = [
     path("imports/<int:import_id>/check/", views.check_import, name="check_import"),
     path("imports/<int:import_id>/run/", views.run_import, name="run_import"),
     path("imports/<int:import_id>/stop/", views.stop_import, name="stop_import"),
+    path("imports/<int:import_id>/undo/", views.undo_import, name="undo_import"),
     path("imports/<int:import_id>/progress/", views.show_progress, name="show_progress"),
     path("imports/<int:import_id>/rejected/", views.download_rejected, name="download_rejected"),
 ]

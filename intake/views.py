@@ -13,14 +13,16 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from core.clock import now
 from core.errors import FieldProblem, Invalid, LeadqualError
 from intake import forms, selectors, services
 from intake.forms import MOST_ROWS, MOST_UPLOAD, UploadForm
 from intake.models import Import
-from intake.policies import can_import
+from intake.policies import can_import, can_undo_import
+from leads.models import Lead
 
 SHOWN = 100  # rejections on one page
-_WORKING = (Import.State.CHECKING, Import.State.RUNNING)
+_WORKING = (Import.State.CHECKING, Import.State.RUNNING, Import.State.UNDOING)
 
 
 class TooLarge(LeadqualError):
@@ -120,6 +122,11 @@ def _context(request: HttpRequest, imported: Import) -> dict[str, Any]:
         "rejected": rejected[:SHOWN],
         "next": skipped + SHOWN if len(rejected) > SHOWN else None,
         "phase": selectors.phase_of(imported),
+        "wrote": bool(report["created"] or report["updated"]),
+        "undo": can_undo_import(_viewer(request), imported, at=now()),
+        "stay": Lead.objects.visible_to(_viewer(request)).filter(
+            pk__in=imported.report.get("stay", [])
+        ),
     }
 
 
@@ -175,6 +182,14 @@ def stop_import(request: HttpRequest, import_id: int) -> HttpResponse:
     """Stop an import after the chunks that are being written."""
     imported = _import(request, import_id)
     services.stop(imported)
+    return redirect("intake:view_import", imported.pk)
+
+
+@require_POST
+def undo_import(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Take an import back: what nobody has worked on since goes, what it changed is reversed."""
+    imported = _import(request, import_id)
+    services.undo_import(imported, by=_viewer(request))
     return redirect("intake:view_import", imported.pk)
 
 

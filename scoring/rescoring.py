@@ -109,6 +109,14 @@ def _retire_expired(lead_ids: Ints) -> None:
             [lead_ids.tolist()],
         )
         retired = cursor.fetchall()
+    give_turn(retired)
+
+
+def give_turn(pairs: Sequence[tuple[int, str]]) -> None:
+    """Make the newest unexpired answer current where a (lead, dimension) has no current one."""
+    if not pairs:
+        return
+    with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH best AS (
@@ -119,9 +127,12 @@ def _retire_expired(lead_ids: Ints) -> None:
                 WHERE e.expires_at IS NULL OR e.expires_at > leadqual_now()
                 ORDER BY e.lead_id, e.dimension, e.observed_at DESC, e.recorded_at DESC, e.id DESC
             )
-            UPDATE scoring_evidence e SET current = true FROM best WHERE e.id = best.id
+            UPDATE scoring_evidence e SET current = true
+            FROM best WHERE e.id = best.id AND NOT e.current AND NOT EXISTS (
+                SELECT FROM scoring_evidence c
+                WHERE c.lead_id = e.lead_id AND c.dimension = e.dimension AND c.current)
             """,
-            [[lead for lead, _ in retired], [dimension for _, dimension in retired]],
+            [[lead for lead, _ in pairs], [dimension for _, dimension in pairs]],
         )
 
 

@@ -1,6 +1,7 @@
 """Writes of scoring for one lead: evidence and tier overrides. Each ends with the rescore."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.db import connection, transaction
 
@@ -12,7 +13,7 @@ from leads.models import Activity, Lead
 from leads.policies import can_change_lead
 from scoring.live import LiveConfig, live_config
 from scoring.models import Evidence, Standing
-from scoring.rescoring import lock, rescore
+from scoring.rescoring import give_turn, lock, rescore
 from scoring.tiers import Tier
 
 DEFAULT_EXPIRY_DAYS = 180
@@ -127,6 +128,21 @@ def _retire_older(lead_id: int, dimension: str, observed: dt.datetime) -> bool:
         )
         row = cursor.fetchone()
     return bool(row and row[0])
+
+
+@transaction.atomic
+def withdraw_evidence(evidence_ids: Sequence[int]) -> list[str]:
+    """Remove answers that should never have been here (an import taken back), and give the newest
+    other one of the same dimension its turn; return the dimensions. Rescoring is the caller's.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM scoring_evidence WHERE id = ANY(%s) RETURNING lead_id, dimension",
+            [list(evidence_ids)],
+        )
+        removed = cursor.fetchall()
+    give_turn(removed)
+    return [dimension for _, dimension in removed]
 
 
 @transaction.atomic

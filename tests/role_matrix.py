@@ -142,6 +142,8 @@ TABLE: dict[str, dict[str, Rule]] = {
     # Not checked yet, so it cannot be run.
     "intake:run_import": {"POST": Rule(IMPORTS, 409)},
     "intake:stop_import": {"POST": Rule(IMPORTS, 302)},
+    # Nothing was written yet, so there is nothing to undo: whoever sees it is told that.
+    "intake:undo_import": {"POST": Rule(IMPORTS, 403)},
     "intake:show_progress": {"GET": Rule(IMPORTS)},
     "intake:download_rejected": {"GET": Rule(IMPORTS)},
     "calls:list_calls": {"GET": sees()},
