@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from core.errors import FieldProblem, Invalid
-from scoring.features import Bools, Floats, Ints, signal_matrix
+from scoring.features import Bools, Floats, Ints
 from scoring.learning.baselines import boosting
 from scoring.learning.drift import later_notice
 from scoring.learning.evaluate import (
@@ -26,17 +26,16 @@ from scoring.learning.evaluate import (
     recalibrate,
     verdict,
 )
-from scoring.learning.intervals import weight_intervals
 from scoring.learning.notices import Notice
-from scoring.learning.points import Definitions, define, facts_of
+from scoring.learning.points import Definitions, define
 from scoring.learning.reading import Sheet
 from scoring.learning.screening import rank_auc
-from scoring.learning.signals import Learned, learn_signals
+from scoring.learning.signals import learn_signals
+from scoring.learning.suggesting import Line, lines_of
 from scoring.learning.table import Table, column_of_texts, is_blank, parse_numbers
 
 LEAST_ROWS = 20
 LEAST_SHOWN = 20  # training outcomes below which no probability is shown
-CHOSEN_PRECISION = 1.0  # of the prior for intervals of lines that were chosen from few outcomes
 MOST_OUTCOMES = 20  # values of a column that can be an outcome
 INTERACTIONS = 0.02  # AUC by which boosting leads when points miss something
 ORDERED_BY_DATE = (
@@ -76,22 +75,6 @@ class History:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A suggested signal: points with the 90 % interval of what its outcomes say alone.
-
-    `n` counts the leads it was true for. The interval belongs to a line that was chosen from the
-    same outcomes, so it is narrower than it would be on new ones.
-    """
-
-    label: str
-    field: str
-    points: float
-    low: float | None
-    high: float | None
-    n: int
-
-
-@dataclass(frozen=True)
 class Result:
     """What a backtest found. `floor` is the ECE that a perfect model would show."""
 
@@ -114,18 +97,7 @@ class Result:
             "n_test": self.n_test,
             "learned": self.learned.as_json(),
             "start": self.start.as_json(),
-            "signals": [
-                {
-                    "label": line.label,
-                    "field": line.field,
-                    "points": line.points,
-                    "low": line.low,
-                    "high": line.high,
-                    "n": line.n,
-                    "chosen_from_same_outcomes": True,
-                }
-                for line in self.lines
-            ],
+            "signals": [line.as_json() for line in self.lines],
             "warnings": [notice.as_json() for notice in self.notices],
             "verdict": self.verdict,
         }
@@ -145,6 +117,8 @@ def backtest(history: History, options: Options) -> Result:
         raise Invalid.field("outcome", "one_class", "all training leads have the same outcome")
     learned = learn_signals(inside, y, in_order=history.in_order, seed=options.seed)
     definitions = define(learned, inside)
+    weights = learned.recency.weights(len(y))
+    lines = lines_of(definitions, inside, y, weights, seed=options.seed, in_order=history.in_order)
     notices = [*history.notices, *learned.notices]
     enough = len(y) >= LEAST_SHOWN
     base = float(y.mean())
@@ -177,7 +151,7 @@ def backtest(history: History, options: Options) -> Result:
         n_test=len(test),
         learned=measure(truth, p if enough else None, ranking),
         start=measure(truth, start_p if enough else None, start),
-        lines=_lines(learned, definitions, inside, y),
+        lines=lines,
         notices=notices,
         verdict=decided,
         definitions=definitions,
@@ -223,29 +197,6 @@ def _remarks(
 
 def _boostable(values: Sequence[str]) -> bool:
     return len(values) < 1000
-
-
-def _lines(
-    learned: Learned, definitions: Definitions | None, inside: Table, y: Floats
-) -> list[Line]:
-    if definitions is None:
-        return []
-    facts = facts_of(inside)
-    model, icp = definitions.parsed_model, definitions.parsed_icp
-    x = np.nan_to_num(signal_matrix(model, icp, facts, definitions.types), nan=0.0)
-    sure = weight_intervals(x, y, learned.recency.weights(len(y)), CHOSEN_PRECISION)
-    labels = {attribute.key: attribute.label for attribute in icp.attributes}
-    return [
-        Line(
-            label=signal.label,
-            field=labels[signal.attribute or ""],
-            points=signal.points,
-            low=round(min(float(sure.low[i]) * definitions.scale, signal.points), 1),
-            high=round(max(float(sure.high[i]) * definitions.scale, signal.points), 1),
-            n=definitions.counts[signal.key],
-        )
-        for i, signal in enumerate(model.signals)
-    ]
 
 
 def read_history(sheet: Sheet, options: Options) -> History:

@@ -5,7 +5,7 @@ fifth at least 75; caps at what a group can attain, so they never bind (docs/dom
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from core.conditions import FieldType
 from scoring.definitions import Framework, Icp, Model, parse_icp, parse_model
 from scoring.features import Facts, Floats, signal_matrix
 from scoring.learning.merging import Grouped
+from scoring.learning.shrinkage import shift_to
 from scoring.learning.signals import Learned
 from scoring.learning.table import Table
 from scoring.scorecard import Scorecard, Scores
@@ -66,6 +67,35 @@ class Definitions:
         x = signal_matrix(self.parsed_model, self.parsed_icp, facts, self.types)
         card = Scorecard(self.parsed_model, self.parsed_icp)
         return card, card.score(x, facts.tracked)
+
+    def without(
+        self, keys: Collection[str], table: Table, y: Floats, weights: Floats
+    ) -> "Definitions | None":
+        """Return the definitions without some lines, None when none is left.
+
+        The rest keep their points; the base keeps the median lead of `table` at 50, and p the share
+        won of its outcomes y (n,) by `weights` (n,).
+        """
+        signals = [s for s in self.model["signals"] if s["key"] not in keys]
+        if not signals:
+            return None
+        used = {s["attribute"] for s in signals}
+        attributes = [a for a in self.icp["attributes"] if a["key"] in used]
+        by_field = [[s["points"] for s in signals if s["attribute"] == key] for key in used]
+        cap = round(sum(max(0.0, *points, 0.0) for points in by_field), 1)
+        floor = round(sum(min(0.0, *points, 0.0) for points in by_field), 1)
+        groups = {**self.model["groups"], "fit": {"cap": cap, "floor": floor}}
+        model = {**self.model, "signals": signals, "groups": groups, "base": 0.0}
+        kept = Definitions(
+            {**self.icp, "attributes": attributes}, model, self.types, self.scale, self.counts
+        )
+        points = kept.points(table)
+        base = round(50.0 - float(np.median(points)), 1)
+        shift = shift_to(points / self.scale, y, weights)
+        odds = [shift + (anchor - base) / self.scale for anchor in ANCHORS]
+        anchors = [[a, float(expit(o))] for a, o in zip(ANCHORS, odds, strict=True)]
+        model = {**model, "base": base, "p": {**model["p"], "anchors": anchors}}
+        return Definitions(kept.icp, model, self.types, self.scale, self.counts)
 
     def signed(self, table: Table) -> Floats:
         """Return the points that each line would give at ±10 by its sign."""

@@ -52,10 +52,18 @@ class Learned:
     notices: list[Notice] = field(default_factory=list)
 
 
-def learn_signals(table: Table, y: Floats, *, in_order: bool = False, seed: int = 0) -> Learned:
+def learn_signals(
+    table: Table,
+    y: Floats,
+    *,
+    in_order: bool = False,
+    seed: int = 0,
+    weights: Floats | None = None,
+) -> Learned:
     """Learn signals and weights from n past leads with outcomes y (n,) of 0 and 1.
 
-    `in_order` says that the rows are in order of time; then recent outcomes may weigh more.
+    `in_order` says that the rows are in order of time; then recent outcomes may weigh more,
+    beyond what each counts by `weights` (n,).
     Without any usable field the model is its intercept.
     """
     screened = screen(table, y, seed)
@@ -75,7 +83,8 @@ def learn_signals(table: Table, y: Floats, *, in_order: bool = False, seed: int 
     recency = Recency()
     if in_order:
         recency = choose_recency(table.only([v.field for v in screened.levels]), y)
-    learned = _fit(screened, y, recency.weights(len(y)), recency, seed)
+    given = np.ones(len(y)) if weights is None else weights
+    learned = _fit(screened, y, given * recency.weights(len(y)), recency, seed)
     notice = drift_notice(y, recency) if in_order else None
     return replace(learned, notices=[*learned.notices, *([notice] if notice else [])])
 

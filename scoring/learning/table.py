@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -86,6 +87,22 @@ class Table:
         return Table(self.n, {name: self.columns[name] for name in fields})
 
 
+def table_of(columns: Mapping[str, Sequence[Any]], types: Mapping[str, FieldType]) -> Table:
+    """Return n leads' facts by name, each a sequence of n values, as a table of the given types.
+
+    None is missing, and so is a blank text. Text is text, number and bool whatever float takes.
+    """
+    found = {}
+    for name, values in columns.items():
+        if types[name] == "text":
+            texts = ["" if value is None else str(value) for value in values]
+            found[name] = _text_column(name, texts, [t for t in dict.fromkeys(texts) if t.strip()])
+        else:
+            numbers = [np.nan if value is None else float(value) for value in values]
+            found[name] = Column(name, types[name], numbers=np.array(numbers, dtype=np.float64))
+    return Table(len(next(iter(found.values())).missing) if found else 0, found)
+
+
 def column_of_texts(name: str, texts: Sequence[str]) -> Column:
     """Return a column, of numbers when nearly all of its values are numbers.
 
@@ -103,7 +120,11 @@ def column_of_texts(name: str, texts: Sequence[str]) -> Column:
         for text, value in parsed.items():
             numbers[by_text[text]] = value
         return Column(name, "number", numbers=numbers, stray=total - numeric)
-    codes = np.full(len(texts), -1, dtype=np.int64)
+    return _text_column(name, texts, present)
+
+
+def _text_column(name: str, texts: Sequence[str], present: Sequence[str]) -> Column:
+    """Return a column of texts, of which the different ones `present` say something."""
     code_of: dict[str, int] = {}
     values: list[str] = []
     for text in present:
@@ -111,7 +132,8 @@ def column_of_texts(name: str, texts: Sequence[str]) -> Column:
         if folded not in code_of:
             code_of[folded] = len(values)
             values.append(text)
-        codes[by_text[text]] = code_of[folded]
+    by_text = {text: code_of[text.casefold()] for text in present}
+    codes = np.array([by_text.get(text, -1) for text in texts], dtype=np.int64)
     return Column(name, "text", codes=codes, values=tuple(values))
 
 

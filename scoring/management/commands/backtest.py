@@ -97,7 +97,7 @@ class Command(BaseCommand):
             gain, low, high = result.gain
             write(f"AUC gained: {gain:+.3f} (95 % between {low:+.3f} and {high:+.3f}).")
         write(f"\n{len(result.lines)} signals (points; what their own outcomes say, 90 %; leads)")
-        for line in sorted(result.lines, key=lambda line: -abs(line.points)):
+        for line in result.lines:
             span = f"{line.low:>+7.1f} … {line.high:<+7.1f}"
             write(f"{line.points:>+7.1f}  {span}{line.n:>7}  {line.label}")
         if result.lines:

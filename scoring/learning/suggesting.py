@@ -1,0 +1,212 @@
+"""Suggested signals with what speaks for each: support, effect, interval, stability. Pure.
+
+The one way from past leads to lines that a person picks from, for a file and for a workspace's own
+leads alike.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+
+from core.errors import Invalid
+from scoring.features import Bools, Floats, signal_matrix
+from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
+from scoring.learning.intervals import COVER, weight_intervals
+from scoring.learning.notices import Notice
+from scoring.learning.points import Definitions, define, facts_of
+from scoring.learning.signals import Learned, learn_signals
+from scoring.learning.table import Table
+
+CHOSEN_PRECISION = 1.0  # of the prior for intervals of lines that were chosen from few outcomes
+LEAST_IN_HALF = 10  # leads, and as many without the line, below which a half says nothing
+MORE_EVIDENCE = 1.5  # times as many leads of a line, from which a refusal is asked again
+
+
+@dataclass(frozen=True)
+class Line:
+    """A suggested signal and what speaks for it.
+
+    `points` and the 90 % interval of what its outcomes say alone, `low` to `high`, in points;
+    `effect` the learned log-odds. The interval belongs to a line that was chosen from the same
+    outcomes, so it is narrower than it would be on new ones. `n` leads had it, `won` of them were
+    won, a share that is `rate_low` to `rate_high` (90 %, Wilson). `halves` are the estimates in
+    log-odds on the earlier and the later half, None where too few; `stable` is False when they
+    contradict the line. `rule` is a condition tree, `fingerprint` the same for the same rule.
+    """
+
+    key: str
+    label: str
+    field: str
+    points: float
+    effect: float
+    low: float
+    high: float
+    n: int
+    won: int
+    rate_low: float
+    rate_high: float
+    halves: tuple[float | None, float | None]
+    stable: bool
+    rule: Mapping[str, Any]
+    fingerprint: str
+
+    @property
+    def rate(self) -> float:
+        """The share won of the leads that had it."""
+        return self.won / self.n if self.n else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the line as JSON values."""
+        return {**vars(self), "halves": list(self.halves), "chosen_from_same_outcomes": True}
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What past leads suggest: definitions of an ICP and a score model, None without any line,
+    their lines, strongest first, and what is to be said beside. `enough` tells whether there are
+    outcomes enough to propose anything.
+    """
+
+    learned: Learned
+    definitions: Definitions | None
+    lines: list[Line]
+    notices: list[Notice]
+    enough: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """That a person did not want a line, and the evidence there was then."""
+
+    fingerprint: str
+    n: int
+    effect: float
+
+
+def suggest(
+    table: Table,
+    y: Floats,
+    time: Floats | None = None,
+    weights: Floats | None = None,
+    *,
+    seed: int = 0,
+    refused: Collection[Refusal] = (),
+) -> Suggestions:
+    """Suggest signals from n past leads.
+
+    `table` holds facts as they were at the decision, column by column (`table.table_of`); `y` (n,)
+    outcomes of 0 and 1, both present; `time` (n,) orders them, in any unit, None for no order;
+    `weights` (n,) what each lead counts, None for 1. A refused line stays out until its evidence
+    changes. Raises Invalid when one kind of outcome is missing. Deterministic for a seed.
+    """
+    if not 0 < y.sum() < len(y):
+        raise Invalid.field("outcome", "one_class", "all leads have the same outcome")
+    if time is not None:
+        order = np.argsort(time, kind="stable")
+        table, y = table.take(order), y[order]
+        weights = None if weights is None else weights[order]
+    learned = learn_signals(table, y, in_order=time is not None, seed=seed, weights=weights)
+    definitions = define(learned, table)
+    if weights is None:
+        weights = np.ones(len(y))
+    weights = weights * learned.recency.weights(len(y))
+    lines = lines_of(definitions, table, y, weights, seed=seed, in_order=time is not None)
+    notices = list(learned.notices)
+    old = {refusal.fingerprint: refusal for refusal in refused}
+    out = [line for line in lines if still_refused(line, old.get(line.fingerprint))]
+    if definitions is not None and out:
+        definitions = definitions.without([line.key for line in out], table, y, weights)
+        lines = [line for line in lines if line not in out]
+        notices += [Notice("refused", v.field, f"{v.label} was refused before.") for v in out]
+    enough = len(y) >= LEAST_OUTCOMES and min(y.sum(), len(y) - y.sum()) >= LEAST_OF_EACH
+    return Suggestions(learned, definitions, lines, notices, bool(enough))
+
+
+def still_refused(line: Line, refusal: Refusal | None) -> bool:
+    """Return whether a refusal holds: until half as many leads more, or another effect."""
+    if refusal is None:
+        return False
+    as_points = refusal.effect * (line.points / line.effect if line.effect else 1.0)
+    return line.n < MORE_EVIDENCE * max(1, refusal.n) and line.low <= as_points <= line.high
+
+
+def lines_of(
+    definitions: Definitions | None,
+    table: Table,
+    y: Floats,
+    weights: Floats,
+    *,
+    seed: int = 0,
+    in_order: bool = False,
+) -> list[Line]:
+    """Return the lines of learned definitions with what their leads say, the strongest first."""
+    if definitions is None:
+        return []
+    model, icp = definitions.parsed_model, definitions.parsed_icp
+    x = np.nan_to_num(signal_matrix(model, icp, facts_of(table), definitions.types), nan=0.0)
+    sure = weight_intervals(x, y, weights, CHOSEN_PRECISION)
+    later = np.arange(len(y)) >= len(y) // 2
+    if not in_order:
+        later = np.random.default_rng(seed).permutation(later)
+    halves = [_half(x[part], y[part], weights[part]) for part in (~later, later)]
+    scale = definitions.scale
+    found = []
+    for i, signal in enumerate(model.signals):
+        attribute = icp.attribute(signal.attribute or "")
+        rule = next(b.rule for b in attribute.bands if signal.values.get(b.key, b.x) > 0)
+        holds = x[:, i] > 0
+        won = int(y[holds].sum())
+        low, high = wilson(won, int(holds.sum()))
+        early, late = (None if np.isnan(h[i]) else round(float(h[i]), 3) for h in halves)
+        found.append(
+            Line(
+                key=signal.key,
+                label=signal.label,
+                field=attribute.label,
+                points=signal.points,
+                effect=round(signal.points / scale, 4),
+                low=round(min(float(sure.low[i]) * scale, signal.points), 1),
+                high=round(max(float(sure.high[i]) * scale, signal.points), 1),
+                n=int(holds.sum()),
+                won=won,
+                rate_low=round(low, 4),
+                rate_high=round(high, 4),
+                halves=(early, late),
+                stable=all(e is None or e * signal.points > 0 for e in (early, late)),
+                rule=rule,
+                fingerprint=fingerprint(rule),
+            )
+        )
+    return sorted(found, key=lambda line: -abs(line.points))
+
+
+def _half(x: Floats, y: Floats, weights: Floats) -> Floats:
+    """Return the weights of signals x (n, p) on some leads, NaN where these are too few."""
+    support = np.minimum((x > 0).sum(axis=0), (x == 0).sum(axis=0))
+    enough: Bools = support >= LEAST_IN_HALF
+    found = np.full(x.shape[1], np.nan)
+    if enough.any() and 0 < y.sum() < len(y):
+        found[enough] = weight_intervals(x[:, enough], y, weights, CHOSEN_PRECISION).estimate
+    return found
+
+
+def wilson(won: int, n: int) -> tuple[float, float]:
+    """Return the 90 % interval of a share by Wilson's score method; (0, 1) of nothing."""
+    if not n:
+        return 0.0, 1.0
+    z = float(norm.ppf(0.5 + COVER / 2))
+    share = won / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def fingerprint(rule: Mapping[str, Any]) -> str:
+    """Return a short name of a rule, the same for the same conditions."""
+    text = json.dumps(rule, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
