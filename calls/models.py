@@ -99,6 +99,8 @@ class Call(models.Model):
     end_tier = models.CharField(max_length=4, blank=True)
     external_key = models.CharField(max_length=120, null=True, unique=True)  # noqa: DJ001
 
+    given: "list[CallAnswer]"  # the answers in order, where calls.selectors.get_call has read them
+
     class Meta:
         constraints = [
             models.UniqueConstraint(

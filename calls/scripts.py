@@ -2,17 +2,10 @@
 for the one read of a version that never changes.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
-from core import conditions
-from core.conditions import FieldType
 from core.errors import Invalid
 from scoring.definitions import Answer, Framework, Question, parse_framework
-from scoring.features import Floats, Ints
 from scoring.models import FrameworkVersion
 
 # For questions whose framework names no rated answers: the person judges by the guide.
@@ -56,30 +49,3 @@ def answer_of(question: Question, key: str) -> Answer:
             return answer
     keys = ", ".join(answer.key for answer in possible)
     raise Invalid.field("answer", "not_a_choice", f"must be one of {keys}")
-
-
-@dataclass(frozen=True)
-class _Ratings:
-    """The ratings of one lead as columns of one row (core.conditions.Columns)."""
-
-    by_dimension: Mapping[str, int]
-    n: int = 1
-
-    def numbers(self, field: str) -> Floats:
-        rating = self.by_dimension.get(field.removeprefix("rating."))
-        return np.array([np.nan if rating is None else float(rating)])
-
-    def texts(self, field: str) -> tuple[Ints, list[str]]:
-        return np.array([-1]), []
-
-
-def is_asked(question: Question, script: Framework, ratings: Mapping[str, int]) -> bool:
-    """Say whether a question is to be asked, by its `ask_if` on what is known.
-
-    `ratings` are current ratings by dimension. A condition that is not known yet does not ask.
-    """
-    if not question.ask_if:
-        return True
-    types: dict[str, FieldType] = {f"rating.{c.dimension}": "number" for c in script.criteria}
-    truth = conditions.evaluate(question.ask_if, _Ratings(ratings), types)
-    return bool(truth[0] == conditions.TRUE)

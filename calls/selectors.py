@@ -1,14 +1,17 @@
 """Whole reads of calls; a call is visible to whoever may see its lead."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, F, OuterRef
+from django.db.models.functions import JSONObject
 
 from accounts.models import User
 from calls.models import Call, CallAnswer, CallOutcome
-from calls.scripts import choices_of, is_asked, script_of
+from calls.scripts import choices_of, script_of
 from core.clock import now
 from core.errors import NotFound
 from leads.activities import Kind
@@ -17,6 +20,7 @@ from leads.querysets import visibility
 from scoring.definitions import Answer, Question
 from scoring.live import live_config
 from scoring.models import Evidence, Standing
+from scoring.questions import is_asked
 from scoring.selectors import Asking, LedgerLine, explain, next_questions, rating_word
 from scoring.services import CONCERN
 from scoring.tiers import Tier
@@ -28,16 +32,46 @@ _QUIET = (Kind.TIER_CHANGED, Kind.ASSIGNED, Kind.CHANGED, Kind.EVIDENCE_ADDED, K
 KINDS = CallAnswer.Kind
 
 
+_COLUMNS = tuple(field.attname for field in CallAnswer._meta.concrete_fields)
+
+
 def get_call(viewer: User, call_id: int) -> Call:
-    """Return a call that the viewer may see, with lead, standing and people; else NotFound."""
+    """Return a call that the viewer may see, with lead, standing, people and answers (`given`, in
+    order, with their authors); else NotFound. One query, however many answers there are.
+    """
+    answers = CallAnswer.objects.filter(call=OuterRef("pk")).order_by("id")
+    columns = {name: F(name) for name in _COLUMNS}
+    row = JSONObject(**columns, author_name=F("author__name"), author_email=F("author__email"))
     found = (
         Call.objects.filter(visibility(viewer, "lead__"), pk=call_id)
         .select_related("lead__standing", "lead__company", "rep", "outcome", "ended_by", "followup")
+        .annotate(rows=ArraySubquery(answers.values(row=row)))
         .first()
     )
     if found is None:
         raise NotFound
+    found.given = _answers(found, found.rows)
     return found
+
+
+def _answers(call: Call, rows: Sequence[dict[str, Any]]) -> list[CallAnswer]:
+    """Make the answers of a call from its JSON rows; each knows the one that it replaces."""
+    by_id: dict[int, CallAnswer] = {}
+    people: dict[int, User] = {}
+    for row in rows:
+        values = [row[name] for name in _COLUMNS]
+        values[_COLUMNS.index("at")] = dt.datetime.fromisoformat(row["at"])
+        answer = CallAnswer.from_db("default", _COLUMNS, values)
+        answer.call = call
+        if answer.author_id is not None:
+            person = [answer.author_id, row["author_name"], row["author_email"]]
+            answer.author = people.setdefault(
+                answer.author_id, User.from_db("default", ["id", "name", "email"], person)
+            )
+        if answer.replaces_id is not None:
+            answer.replaces = by_id.get(answer.replaces_id)
+        by_id[answer.pk] = answer
+    return list(by_id.values())
 
 
 def get_lead_to_call(viewer: User, lead_id: int) -> Lead:
@@ -70,7 +104,7 @@ class Line:
     """One question of the outline. `state` is open, answered, unknown, later or not_asked.
 
     `given` is the newest answer of this call and `rival` the one that it replaced unseen; `known`
-    is what was on record before the call. `reason` says why it is worth asking, "" if it is not.
+    is the rating on record. `reason` says why it is worth asking, "" if it is not.
     """
 
     number: int
@@ -81,13 +115,13 @@ class Line:
     state: str
     given: CallAnswer | None
     rival: CallAnswer | None
-    known: Evidence | None
+    known: int | None
     reason: str
 
     @property
     def known_word(self) -> str:
         """The rating on record in a word, "" for none."""
-        return rating_word(self.known.rating) if self.known else ""
+        return "" if self.known is None else rating_word(self.known)
 
 
 @dataclass(frozen=True)
@@ -139,39 +173,34 @@ class Progress:
         return told
 
 
-def read_progress(call: Call) -> Progress:
-    """Return the state of a call; about ten queries, however many answers there are."""
-    answers = list(call.answers.select_related("author", "replaces__author"))
-    standing = Standing.objects.get(pk=call.lead_id)
-    asking = next_questions(call.lead_id)
-    known = {
-        evidence.dimension: evidence
-        for evidence in Evidence.objects.filter(lead_id=call.lead_id, current=True)
-    }
-    lines = _lines(call, answers, known, asking)
+def read_progress(call: Call, asking: Asking | None = None) -> Progress:
+    """Return the state of a call that `get_call` has read; three queries.
+
+    None at all when `asking` is known, as it is after an answer.
+    """
+    answers = call.given
+    asking = asking or next_questions(call.lead)
+    lines = _lines(call, answers, asking)
     by_worth = [question.key for question in asking.questions]
     to_ask = {line.question.key for line in lines if line.state in ("open", "later")}
     return Progress(
         call=call,
-        standing=standing,
+        standing=call.lead.standing,
         lines=lines,
         captured=[a for a in answers if a.kind in (KINDS.CONCERN, KINDS.COMPETITOR)],
         next_key=next((key for key in by_worth if key in to_ask), ""),
         settled=asking.settled,
         last=answers[-1] if answers else None,
-        summary=call.summary or summary_of(call, answers),
+        summary=call.summary or summary_of(call),
     )
 
 
-def _lines(
-    call: Call,
-    answers: Sequence[CallAnswer],
-    known: Mapping[str, Evidence],
-    asking: Asking,
-) -> list[Line]:
+def _lines(call: Call, answers: Sequence[CallAnswer], asking: Asking) -> list[Line]:
     script = script_of(call.framework_version_id)
     newest = {answer.question: answer for answer in answers if answer.question}
-    ratings = {dimension: evidence.rating for dimension, evidence in known.items()}
+    # What was said in this call about a dimension that is not scored any more still branches.
+    said = {a.dimension: a.rating for a in newest.values() if a.rating is not None}
+    ratings = {**said, **asking.ratings}
     reasons = {question.key: question.reason for question in asking.questions}
     labels = {criterion.dimension: criterion.label for criterion in script.criteria}
     states = {KINDS.ANSWER: "answered", KINDS.UNKNOWN: "unknown", KINDS.LATER: "later"}
@@ -183,7 +212,6 @@ def _lines(
             state = states[KINDS(given.kind)]
         elif not is_asked(question, script, ratings):
             state = "not_asked"
-        before = known.get(question.dimension)
         lines.append(
             Line(
                 number=number,
@@ -194,17 +222,18 @@ def _lines(
                 state=state,
                 given=given,
                 rival=given.replaces if given is not None and given.unseen else None,
-                known=before,
+                known=ratings.get(question.dimension),
                 reason=reasons.get(question.key, ""),
             )
         )
     return lines
 
 
-def summary_of(call: Call, answers: Sequence[CallAnswer]) -> str:
+def summary_of(call: Call) -> str:
     """Return what was learned in a call, in a few lines: by criterion, then concerns, then gaps."""
     script = script_of(call.framework_version_id)
     labels = {criterion.dimension: criterion.label for criterion in script.criteria}
+    answers = call.given
     newest = {answer.question: answer for answer in answers if answer.question}
     told = []
     for dimension, label in labels.items():

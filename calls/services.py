@@ -1,4 +1,4 @@
-"""Writes of calls: lock the lead's standing, then the call; policy; change; activity; rescore.
+"""Writes of calls: lock the lead's standing, read the call; policy; change; activity; rescore.
 
 Every answer is a transaction of its own and is rescored at once, so a call that breaks off loses
 nothing. Repeating a request changes nothing.
@@ -17,9 +17,9 @@ from accounts.models import User
 from calls import policies
 from calls.models import Call, CallAnswer, CallOutcome
 from calls.scripts import answer_of, question_of, script_of
-from calls.selectors import barred_since, summary_of
+from calls.selectors import barred_since, get_call, summary_of
 from core.clock import now
-from core.errors import Conflict, FieldProblem, Invalid, NotFound, StaleVersion
+from core.errors import Conflict, FieldProblem, Invalid, StaleVersion
 from followups.cadence import step_due
 from followups.definitions import Wait
 from followups.models import Followup
@@ -35,9 +35,18 @@ from leads.stages import MOVES, StageKey
 from scoring import facts
 from scoring.live import live_config
 from scoring.models import FrameworkVersion, ModelVersion, Snapshot, Standing
-from scoring.rescoring import insert_snapshots, lock, rescore
-from scoring.selectors import explain, rating_word
-from scoring.services import COMPETITION, CONCERN, add_evidence
+from scoring.rescoring import (
+    Locked,
+    Rescored,
+    insert_snapshots,
+    lock,
+    lock_named,
+    rescore,
+    rescore_locked,
+)
+from scoring.selectors import Asking, asking_of, explain, rating_word
+from scoring.services import COMPETITION, CONCERN, write_evidence
+from scoring.tiers import NAMES, State
 
 MOST_NOTES = 20_000
 MOST_QUOTE = 5_000
@@ -162,22 +171,42 @@ def _refuse_version(given: int, script: int) -> None:
     raise Invalid.field("framework_version", "not_live", message)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """An answer as it was kept; `answer.call` has it among its answers (`given`).
+
+    `rescored` is what the rescore has read and found, None where nothing was to rescore.
+    """
+
+    answer: CallAnswer
+    rescored: Rescored | None
+
+    @property
+    def asking(self) -> Asking | None:
+        """What to ask next, computed from the facts that were read already."""
+        found = self.rescored
+        if found is None:
+            return None
+        return asking_of(found.rows, found.result, found.config, self.answer.call.lead.kind)
+
+
 @transaction.atomic
-def save_answer(call: Call, data: AnswerInput, *, by: User) -> CallAnswer:
+def save_answer(call_id: int, data: AnswerInput, *, by: User) -> Kept:
     """Keep one answer of a call as evidence, rescore the lead, and return it with its effect.
 
     Every answer stays; the newest of a question counts. When it takes the place of one that its
     author had not seen, `unseen` is true and `replaces` names that one, so that both can be shown.
-    Raises Invalid naming the field, or Conflict for a call that is finished.
+    Raises NotFound, Invalid naming the field, or Conflict for a call that is finished. Eight
+    statements, however many answers there are.
     """
+    locked, call = _lock(call_id, by)
     key = _checked_key(data.client_key, "client_key", MOST_KEY)
     question = question_of(script_of(call.framework_version_id), data.question)
-    call, before, answers = _lock(call)
-    known = next((kept for kept in answers if kept.client_key == key), None)
+    known = _known(call, key, data.question)
     if known is not None:
-        return _same(known, data.question)
+        return known
     _require_open(call, by)
-    _require_room(answers)
+    _require_room(call.given)
     quote = _checked_text(data.quote, "quote", MOST_QUOTE)
     amount = _checked_text(data.amount, "amount", MOST_AMOUNT)
     kind, answer, label, rating = CallAnswer.Kind.ANSWER, "", "", data.rating
@@ -198,22 +227,24 @@ def save_answer(call: Call, data: AnswerInput, *, by: User) -> CallAnswer:
         if isinstance(rating, bool) or not isinstance(rating, int) or not 0 <= rating <= 100:
             raise Invalid.field("rating", "out_of_range", "must be a whole number from 0 to 100")
         label = rating_word(rating).capitalize()
-    newest = next((kept for kept in reversed(answers) if kept.question == question.key), None)
+    newest = next((kept for kept in reversed(call.given) if kept.question == question.key), None)
     evidence = None
     # A dimension that no live framework has any more keeps its answer without a score.
-    if kind != CallAnswer.Kind.LATER and question.dimension in live_config().dimensions:
-        evidence = add_evidence(
+    scored = question.dimension in live_config(locked.model_ids).dimensions
+    if kind != CallAnswer.Kind.LATER and scored:
+        evidence = write_evidence(
             call.lead,
             question.dimension,
             rating,
             by=by,
+            locked=locked,
             quote=f"{amount}. {quote}".strip(". ") if amount else quote,
             question=question.key,
             answer=answer,
         )
     return _keep(
         call,
-        before,
+        locked,
         client_key=key,
         kind=kind,
         question=question.key,
@@ -237,18 +268,18 @@ def _was_unseen(newest: CallAnswer | None, seen: int | None, label: str, quote: 
 
 
 @transaction.atomic
-def capture(call: Call, kind: str, text: str, *, by: User, client_key: str) -> CallAnswer:
+def capture(call_id: int, kind: str, text: str, *, by: User, client_key: str) -> Kept:
     """Keep a concern or a competitor that was named, as evidence in the lead's words.
 
     `kind` is "concern" or "competitor". Raises as `save_answer`.
     """
+    locked, call = _lock(call_id, by)
     key = _checked_key(client_key, "client_key", MOST_KEY)
-    call, before, answers = _lock(call)
-    known = next((kept for kept in answers if kept.client_key == key), None)
+    known = _known(call, key, "")
     if known is not None:
-        return _same(known, "")
+        return known
     _require_open(call, by)
-    _require_room(answers)
+    _require_room(call.given)
     ratings = {
         CallAnswer.Kind.CONCERN: (CONCERN, CONCERN_OPEN),
         CallAnswer.Kind.COMPETITOR: (COMPETITION, COMPETITOR_NAMED),
@@ -259,10 +290,10 @@ def capture(call: Call, kind: str, text: str, *, by: User, client_key: str) -> C
     if not text:
         raise Invalid.field("text", "required", "say it in a word or two")
     dimension, rating = ratings[CallAnswer.Kind(kind)]
-    evidence = add_evidence(call.lead, dimension, rating, by=by, quote=text)
+    evidence = write_evidence(call.lead, dimension, rating, by=by, locked=locked, quote=text)
     return _keep(
         call,
-        before,
+        locked,
         client_key=key,
         kind=kind,
         dimension=dimension,
@@ -274,33 +305,36 @@ def capture(call: Call, kind: str, text: str, *, by: User, client_key: str) -> C
     )
 
 
-def _keep(call: Call, before: Standing, **fields: Any) -> CallAnswer:
-    """Write the row of an answer with the standing as it was and as it has become."""
-    nudge()
-    after = Standing.objects.get(pk=call.lead_id)
-    answer = CallAnswer.objects.create(
-        call=call,
-        score_before=before.score,
-        tier_before=before.tier,
-        score=after.score,
-        low=after.low,
-        high=after.high,
-        tier=after.tier,
-        **fields,
-    )
-    answer.refresh_from_db(fields=["at"])
-    return answer
+def _keep(call: Call, locked: Locked, **fields: Any) -> Kept:
+    """Rescore if there is evidence; write the answer with the standing before and after it."""
+    standing: Standing = call.lead.standing
+    before = {"score_before": standing.score, "tier_before": standing.tier}
+    found = rescore_locked(locked) if fields["evidence"] is not None else None
+    if found is not None:
+        _bring_up(standing, found)
+    after = {name: getattr(standing, name) for name in ("score", "low", "high", "tier")}
+    answer = CallAnswer.objects.create(call=call, **before, **after, **fields)
+    call.given.append(answer)
+    return Kept(answer, found)
+
+
+def _bring_up(standing: Standing, found: Rescored) -> None:
+    """Put what a rescore of its one lead has written on the standing that was read before it."""
+    result = found.result
+    standing.score, standing.low = int(result.score[0]), int(result.low[0])
+    standing.high, standing.tier = int(result.high[0]), NAMES[int(result.tier[0])]
+    standing.state = State.DISQUALIFIED if result.disqualified[0] else State.SCORED
 
 
 @transaction.atomic
-def save_notes(call: Call, text: str, *, version: int, by: User) -> Call:
+def save_notes(call_id: int, text: str, *, version: int, by: User) -> Call:
     """Save the notes of a call as they are now; `version` is the one that the author began from.
 
     Raises StaleVersion when somebody else saved other words meanwhile; the same words are no
     conflict, so that a repeated save is harmless.
     """
+    _, call = _lock(call_id, by)
     text = _checked_text(text, "notes", MOST_NOTES)
-    call = _locked_call(call)
     _require_open(call, by)
     if text == call.notes:
         return call
@@ -316,13 +350,13 @@ def save_notes(call: Call, text: str, *, version: int, by: User) -> Call:
 
 
 @transaction.atomic
-def finish_call(call: Call, data: FinishInput, *, by: User) -> Call:
+def finish_call(call_id: int, data: FinishInput, *, by: User) -> Call:
     """End a call: activity, stage, standing, snapshot and follow-up by its outcome, at once.
 
     A call step of the lead that is due within a day is done by this call. Raises Invalid naming
     every field that the outcome needs, or Conflict when the call is finished already.
     """
-    call, _, answers = _lock(call)
+    _, call = _lock(call_id, by)
     if call.state == Call.State.FINISHED:
         who = call.ended_by or "somebody"
         raise Conflict(f"This call was finished already, by {who} as “{call.outcome}”.")
@@ -343,7 +377,7 @@ def finish_call(call: Call, data: FinishInput, *, by: User) -> Call:
     call.callback_at = data.callback_at
     call.state = Call.State.FINISHED
     call.ended_at, call.ended_by = moment, by
-    call.summary = summary or summary_of(call, answers)
+    call.summary = summary or summary_of(call)
     waiting = _record(call, outcome, by, moment)
     call.lead = _move(call.lead, outcome, reason, by)
     rescore([call.lead_id])
@@ -498,24 +532,17 @@ def _follow_up(
     )
 
 
-def _lock(call: Call) -> tuple[Call, Standing, list[CallAnswer]]:
-    """Lock the lead's standing, then the call; return both as they are now, and the answers."""
-    lock([call.lead_id])
-    locked = _locked_call(call)
-    standing: Standing = locked.lead.standing
-    return locked, standing, list(locked.answers.all())
+def _lock(call_id: int, by: User) -> tuple[Locked, Call]:
+    """Lock the standing of a call's lead, then read the call as it is now, with its answers.
 
-
-def _locked_call(call: Call) -> Call:
-    found = (
-        Call.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("lead__standing", "outcome", "ended_by", "rep")
-        .filter(pk=call.pk)
-        .first()
-    )
-    if found is None:
-        raise NotFound
-    return found
+    The standing is the lock of the lead's calls too. Raises NotFound for a call that is not there,
+    or not for `by` to see.
+    """
+    locked = lock_named("SELECT lead_id FROM calls_call WHERE id = %s", call_id)
+    call = get_call(by, call_id)
+    if call.lead_id not in locked.lead_ids:
+        raise Conflict("This lead became one with another meanwhile. Try again.")
+    return locked, call
 
 
 def _require_open(call: Call, by: User) -> None:
@@ -531,14 +558,17 @@ def _require_room(answers: Sequence[CallAnswer]) -> None:
         raise Conflict(f"A call has at most {MOST_ROWS:,} answers.")
 
 
-def _same(known: CallAnswer, question: str) -> CallAnswer:
-    """Return what was kept under a key, unless the key now stands for something else."""
+def _known(call: Call, key: str, question: str) -> Kept | None:
+    """Return what was kept under a key; raise Conflict when it stands for something else."""
+    known = next((kept for kept in call.given if kept.client_key == key), None)
+    if known is None:
+        return None
     if known.question != question:
         raise Conflict(
             "This key was used for another answer of the call.",
             [FieldProblem("client_key", "duplicate", "names another answer")],
         )
-    return known
+    return Kept(known, None)
 
 
 def _checked_key(text: str, field: str, most: int) -> str:

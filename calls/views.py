@@ -128,11 +128,11 @@ def _current(progress: Progress, key: str) -> Line | None:
 def show_progress(request: HttpRequest, call_id: int) -> HttpResponse:
     """What moves during a call; the console asks for it to see what others do."""
     call = get_call(cast(PageRequest, request).user, call_id)
-    return _progress(request, call)
+    return _progress(request, selectors.read_progress(call))
 
 
-def _progress(request: HttpRequest, call: Call) -> HttpResponse:
-    context = {"call": call, "progress": selectors.read_progress(call), "lead": call.lead}
+def _progress(request: HttpRequest, progress: Progress) -> HttpResponse:
+    context = {"call": progress.call, "progress": progress, "lead": progress.call.lead}
     return render(request, "calls/_progress.html", context)
 
 
@@ -140,7 +140,6 @@ def _progress(request: HttpRequest, call: Call) -> HttpResponse:
 def save_answer(request: HttpRequest, call_id: int) -> HttpResponse:
     """Keep one answer."""
     viewer = cast(PageRequest, request).user
-    call = get_call(viewer, call_id)
     given = request.POST.get("answer", "")
     seen = request.POST.get("seen", "")
     data = AnswerInput(
@@ -153,10 +152,11 @@ def save_answer(request: HttpRequest, call_id: int) -> HttpResponse:
         quote=request.POST.get("quote", ""),
         seen=int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else None,
     )
-    kept = services.save_answer(call, data, by=viewer)
+    kept = services.save_answer(call_id, data, by=viewer)
+    progress = selectors.read_progress(kept.answer.call, kept.asking)
     if cast(PageRequest, request).htmx:
-        return _progress(request, kept.call)
-    following = _following(selectors.read_progress(call), data.question)
+        return _progress(request, progress)
+    following = _following(progress, data.question)
     return redirect(f"{reverse('calls:run_call', args=[call_id])}?q={following}")
 
 
@@ -172,16 +172,15 @@ def _following(progress: Progress, key: str) -> str:
 def capture(request: HttpRequest, call_id: int) -> HttpResponse:
     """Keep a concern or a competitor."""
     viewer = cast(PageRequest, request).user
-    call = get_call(viewer, call_id)
     kept = services.capture(
-        call,
+        call_id,
         request.POST.get("kind", ""),
         request.POST.get("text", ""),
         by=viewer,
         client_key=request.POST.get("client_key", ""),
     )
     if cast(PageRequest, request).htmx:
-        return _progress(request, kept.call)
+        return _progress(request, selectors.read_progress(kept.answer.call, kept.asking))
     return redirect("calls:run_call", call_id)
 
 
@@ -189,13 +188,13 @@ def capture(request: HttpRequest, call_id: int) -> HttpResponse:
 def save_notes(request: HttpRequest, call_id: int) -> HttpResponse:
     """Save the notes. When somebody changed them meanwhile, give both texts back."""
     viewer = cast(PageRequest, request).user
-    call = get_call(viewer, call_id)
     text, version = request.POST.get("notes", ""), request.POST.get("version", "")
     if not (version.isascii() and version.isdigit() and len(version) < 10):
+        get_call(viewer, call_id)
         raise Invalid.field("version", "wrong_type", "must be a whole number")
     scripted = bool(cast(PageRequest, request).htmx)
     try:
-        call = services.save_notes(call, text, version=int(version), by=viewer)
+        call = services.save_notes(call_id, text, version=int(version), by=viewer)
     except StaleVersion as stale:
         call = get_call(viewer, call_id)
         if scripted:
@@ -217,7 +216,7 @@ def finish_call(request: HttpRequest, call_id: int) -> HttpResponse:
     if call.state == Call.State.FINISHED or form.is_valid():
         data = form.to_input() if form.is_valid() else services.FinishInput("")
         try:
-            call = services.finish_call(call, data, by=viewer)
+            call = services.finish_call(call_id, data, by=viewer)
         except Invalid as error:
             form.add_problems(error)
         else:

@@ -4,11 +4,12 @@ The answer is stored in the transaction of the effect, so there is no moment bet
 that failed stores nothing, and may be repeated with the same key.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.http import HttpResponse
 
 from core.errors import BadParameter, Conflict, FieldProblem, Invalid
@@ -79,27 +80,56 @@ def run_once(call: Call, handle: Callable[[], HttpResponse]) -> HttpResponse:
     Raises InFlight while another request runs the same call, KeyReused for another call's key.
     """
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [call.lock])
-            if not cursor.fetchone()[0]:
-                raise InFlight
-        known = IdempotencyKey.objects.filter(token_id=call.token_id, key=call.key).first()
+        known = _claim(call)
         if known is not None:
             return _replay(known, call)
         response = handle()
-        try:
-            with transaction.atomic():
-                IdempotencyKey.objects.create(
-                    token_id=call.token_id,
-                    key=call.key,
-                    digest=call.digest,
-                    status=response.status_code,
-                    headers={name: response[name] for name in _REPLAYED if name in response},
-                    body=response.content.decode(),
-                )
-        except IntegrityError:
-            raise InFlight from None
+        _keep(call, response)
         return response
+
+
+def _claim(call: Call) -> IdempotencyKey | None:
+    """Take the call's lock and return what is kept under its key; raise InFlight without the lock.
+
+    One statement. An answer that was committed while it ran is missed here and met by `_keep`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT pg_try_advisory_xact_lock(%s), k.digest, k.status, k.headers, k.body
+            FROM (SELECT 1) one
+            LEFT JOIN core_idempotencykey k ON k.token_id = %s AND k.key = %s
+            """,
+            [call.lock, call.token_id, call.key],
+        )
+        locked, digest, status, headers, body = cursor.fetchone()
+    if not locked:
+        raise InFlight
+    if digest is None:
+        return None
+    return IdempotencyKey(digest=digest, status=status, headers=json.loads(headers), body=body)
+
+
+def _keep(call: Call, response: HttpResponse) -> None:
+    """Store the answer; raise InFlight when another call with this key was answered meanwhile."""
+    headers = {name: response[name] for name in _REPLAYED if name in response}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO core_idempotencykey (token_id, key, digest, status, headers, body)
+            VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+            """,
+            [
+                call.token_id,
+                call.key,
+                call.digest,
+                response.status_code,
+                json.dumps(headers),
+                response.content.decode(),
+            ],
+        )
+        if not cursor.rowcount:
+            raise InFlight
 
 
 def _replay(known: IdempotencyKey, call: Call) -> HttpResponse:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from django.db import connection
+
 from core.conditions import FieldType
 from scoring.definitions import (
     Framework,
@@ -105,6 +107,17 @@ def live_config(ids: tuple[int, ...] | None = None) -> LiveConfig:
     read already.
     """
     return _load(live_ids() if ids is None else ids)
+
+
+def live_at() -> tuple[LiveConfig, float]:
+    """Return the live configuration and the present moment (seconds since the epoch); one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT array_agg(id ORDER BY id), date_part('epoch', leadqual_now()) "
+            "FROM scoring_modelversion WHERE state = 'live'"
+        )
+        ids, moment = cursor.fetchone()
+    return _load(tuple(ids or ())), moment
 
 
 @lru_cache(maxsize=8)

@@ -45,6 +45,27 @@ def rescore(
         locked = lock(lead_ids, skip_locked=skip_locked)
     if not locked.lead_ids:
         return 0
+    found = rescore_locked(locked)
+    return len(locked.lead_ids) if found is None else found.written
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """Open leads as a rescore read them (`rows`) and what they have come to (`result`), row by row;
+    `written` standings were changed.
+    """
+
+    rows: Rows
+    result: Assessment
+    config: LiveConfig
+    written: int
+
+
+def rescore_locked(locked: "Locked") -> Rescored | None:
+    """Rescore leads whose locks this transaction holds; None when all of them are closed.
+
+    For callers that go on with what was read; all others call `rescore`.
+    """
     config = live_config(locked.model_ids)
     rows = _read(locked.lead_ids, config, locked.as_of)
     scoring = (rows.standing["is_open"] == 1) | (rows.standing["state"] == UNSCORED)
@@ -52,10 +73,10 @@ def rescore(
         _close(rows.take(~scoring))
         rows = rows.take(scoring)
         if not rows.facts.n:
-            return len(locked.lead_ids)
+            return None
     result = assess(rows, config)
     _qualify(rows, result, config)
-    return _write(rows, result, config)
+    return Rescored(rows, result, config, _write(rows, result, config))
 
 
 @dataclass(frozen=True)
@@ -71,18 +92,30 @@ class Locked:
 
 def lock(lead_ids: Sequence[int], *, skip_locked: bool = False) -> Locked:
     """Lock the standings of `lead_ids` in id order; the standing is the lead's lock."""
+    return _lock("= ANY(%s)", list(lead_ids), "SKIP LOCKED" if skip_locked else "")
+
+
+def lock_named(query: str, number: int) -> Locked:
+    """Lock the standing of the one lead whose id `query` selects, with `number` as its parameter.
+
+    For rows that belong to a lead, such as a call. Read the row again once this returns.
+    """
+    return _lock(f"= ({query})", number, "")
+
+
+def _lock(condition: str, parameter: int | list[int], wait: str) -> Locked:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT (SELECT array_agg(lead_id) FROM (
-                       SELECT lead_id FROM scoring_standing WHERE lead_id = ANY(%s)
-                       ORDER BY lead_id FOR NO KEY UPDATE {"SKIP LOCKED" if skip_locked else ""}
+                       SELECT lead_id FROM scoring_standing WHERE lead_id {condition}
+                       ORDER BY lead_id FOR NO KEY UPDATE {wait}
                    ) locked),
                    (SELECT array_agg(id ORDER BY id) FROM scoring_modelversion
                     WHERE state = 'live'),
                    date_part('epoch', leadqual_now())
             """,
-            [list(lead_ids)],
+            [parameter],
         )
         ids, model_ids, as_of = cursor.fetchone()
     return Locked(ids or [], tuple(model_ids or ()), as_of)

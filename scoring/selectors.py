@@ -2,13 +2,12 @@
 
 import datetime as dt
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from django.db.models import Max
+from django.db.models import Count, Max
 
 from core.clock import now
 from core.errors import NotFound
@@ -17,12 +16,13 @@ from leads.models import Activity, Lead
 from scoring import facts as fact_store
 from scoring.assess import Assessment, assess
 from scoring.definitions import GROUPS, Answer, Attribute
+from scoring.facts import Rows
 from scoring.features import Facts, bands, signal_matrix
-from scoring.live import LiveConfig, LiveModel, live_config
+from scoring.live import LiveConfig, LiveModel, live_at, live_config
 from scoring.models import Evidence
-from scoring.questions import is_settled, reason, worth_asking
+from scoring.questions import is_asked, is_settled, reason, worth_asking
 from scoring.scorecard import UNTRACKED, Line, ledger
-from scoring.tiers import NAMES, NONE
+from scoring.tiers import NAMES
 
 MOST_REASONS = 3
 
@@ -262,32 +262,47 @@ class NextQuestion:
 
 @dataclass(frozen=True)
 class Asking:
-    """What to ask a lead next, the most worthwhile first; `settled` when asking may stop."""
+    """What to ask a lead next, the most worthwhile first; `settled` when asking may stop.
+
+    `ratings` are the present ratings by dimension; `tier` is the score's, before any override.
+    """
 
     questions: list[NextQuestion]
     settled: bool
+    ratings: dict[str, int]
+    tier: str
 
 
-def next_questions(lead_id: int) -> Asking:
+def next_questions(lead: Lead) -> Asking:
     """Return the open questions of a lead's framework by what their answers may change.
 
-    Raises NotFound for a lead that does not exist; the caller has checked who asks. How likely an
-    answer is comes from the answers that leads gave before, one of each added, so that without
-    any all are equally likely. Four to five queries.
+    The caller has checked who asks. Three queries; the memory of how leads answer is kept.
     """
-    config = live_config()
-    rows = fact_store.read([lead_id], config, now().timestamp())
+    config, as_of = live_at()
+    rows = fact_store.read([lead.pk], config, as_of)
     if not rows.facts.n:
         raise NotFound()
-    live = config.everything[assess(rows, config).model[0]]
-    step = int(rows.standing["step_tier"][0]) if rows.standing["model"][0] == live.id else NONE
+    return asking_of(rows, assess(rows, config), config, lead.kind)
+
+
+def asking_of(rows: Rows, result: Assessment, config: LiveConfig, kind: str) -> Asking:
+    """Return what to ask the one lead in `rows`, worded for its `kind`, from what was read of it.
+
+    How likely an answer is comes from the answers that leads of the same model gave before, one
+    of each added, so that without any all are equally likely.
+    """
+    live = config.everything[result.model[0]]
+    step = int(result.step_tier[0])
     x = signal_matrix(live.model, live.icp, rows.facts, config.types)
     scores = live.card.score(x, rows.facts.tracked)
-    found = worth_asking(
-        live.card, rows.facts, step, live.framework.questions, config.types, _priors(live)
-    )
+    ratings = {
+        dimension: int(column[0])
+        for dimension, column in rows.facts.ratings.items()
+        if column[0] == column[0]
+    }
+    asked = [q for q in live.framework.questions if is_asked(q, live.framework, ratings)]
+    found = worth_asking(live.card, rows.facts, step, asked, config.types, _priors(live))
     tier = NAMES[int(live.card.tiers(scores.score, np.array([step]))[0])]
-    kind = Lead.objects.values_list("kind", flat=True).get(pk=lead_id)
     return Asking(
         questions=[
             NextQuestion(
@@ -306,10 +321,12 @@ def next_questions(lead_id: int) -> Asking:
             for worth in found
         ],
         settled=is_settled(live.card, scores, rows.facts, step),
+        ratings=ratings,
+        tier=tier,
     )
 
 
-PRIOR_ROWS = 50_000  # the newest evidence is enough to know how people answer
+PRIOR_ROWS = 20_000  # the newest evidence is enough to know how people answer
 PRIOR_SECONDS = 300  # and a few minutes old is new enough
 
 
@@ -322,11 +339,18 @@ def _priors(live: LiveModel) -> Mapping[str, Sequence[float]]:
 def _counted_priors(live: LiveModel, _period: int) -> Mapping[str, Sequence[float]]:
     keys = [question.key for question in live.framework.questions]
     newest = Evidence.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    recent = Evidence.objects.filter(pk__gt=newest - PRIOR_ROWS, question__in=keys)
-    counted = Counter(recent.values_list("question", "answer"))
+    recent = Evidence.objects.filter(
+        pk__gt=newest - PRIOR_ROWS, question__in=keys, lead__standing__model_version=live.id
+    )
+    counted = {
+        (question, answer): float(count)
+        for question, answer, count in recent.values_list("question", "answer").annotate(
+            n=Count("*")
+        )
+    }
     return {
         question.key: [
-            1.0 + counted[question.key, answer.key]
+            1.0 + counted.get((question.key, answer.key), 0.0)
             for answer in question.answers
             if answer.rating is not None
         ]

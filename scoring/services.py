@@ -1,6 +1,7 @@
 """Writes of scoring for one lead: evidence and tier overrides. Each ends with the rescore."""
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 
 from django.db import connection, transaction
@@ -13,7 +14,7 @@ from leads.models import Activity, Lead
 from leads.policies import can_change_lead
 from scoring.live import LiveConfig, live_config
 from scoring.models import Evidence, Standing
-from scoring.rescoring import give_turn, lock, rescore
+from scoring.rescoring import Locked, give_turn, lock, rescore
 from scoring.tiers import Tier
 
 DEFAULT_EXPIRY_DAYS = 180
@@ -44,6 +45,40 @@ def add_evidence(
     """
     can_change_lead(by, lead).require()
     locked = lock([lead.pk])
+    evidence = write_evidence(
+        lead,
+        dimension,
+        rating,
+        by=by,
+        locked=locked,
+        source=source,
+        quote=quote,
+        question=question,
+        answer=answer,
+        observed_at=observed_at,
+    )
+    if evidence is not None:
+        rescore([lead.pk], locked=locked)
+    return evidence
+
+
+def write_evidence(
+    lead: Lead,
+    dimension: str,
+    rating: int | None,
+    *,
+    by: User,
+    locked: Locked,
+    source: str = Evidence.Source.CALL,
+    quote: str = "",
+    question: str = "",
+    answer: str = "",
+    observed_at: dt.datetime | None = None,
+) -> Evidence | None:
+    """Do what `add_evidence` does but the rescore, under the lead's lock; one statement.
+
+    The caller has asked the policy, and rescores.
+    """
     moment = dt.datetime.fromtimestamp(locked.as_of, dt.UTC)
     expires_days = expiry_days(dimension, live_config(locked.model_ids))
     observed = observed_at or moment
@@ -67,8 +102,7 @@ def add_evidence(
         return None
     if isinstance(rating, bool) or not isinstance(rating, int) or not 0 <= rating <= 100:
         raise Invalid.field("rating", "out_of_range", "must be a whole number from 0 to 100")
-    newer = _retire_older(lead.pk, dimension, observed)
-    evidence = Evidence.objects.create(
+    evidence = Evidence(
         lead=lead,
         dimension=dimension,
         rating=rating,
@@ -80,22 +114,8 @@ def add_evidence(
         observed_at=observed,
         recorded_at=moment,
         expires_at=observed + dt.timedelta(days=expires_days),
-        current=not newer,
     )
-    Activity.objects.create(
-        lead=lead,
-        kind=Kind.EVIDENCE_ADDED,
-        actor=by,
-        at=observed,
-        data={
-            "evidence": evidence.pk,
-            "dimension": dimension,
-            "rating": rating,
-            "question": question,
-            "text": quote[:500],
-        },
-    )
-    rescore([lead.pk], locked=locked)
+    _insert(evidence)
     return evidence
 
 
@@ -111,23 +131,44 @@ def expiry_days(dimension: str, config: LiveConfig) -> int:
     raise Invalid.field("dimension", "unknown_dimension", f"must be one of {known}")
 
 
-def _retire_older(lead_id: int, dimension: str, observed: dt.datetime) -> bool:
-    """Take `current` from the present answer unless it is newer; return whether it is.
-
-    One statement: an answer that has expired never counts as newer.
+def _insert(evidence: Evidence) -> None:
+    """Insert evidence, with its id, as the current one unless a newer one is, and note it on the
+    timeline. One statement; an answer that has expired never counts as newer.
     """
+    note = {
+        "dimension": evidence.dimension,
+        "rating": evidence.rating,
+        "question": evidence.question,
+        "text": evidence.quote[:500],
+    }
+    names = [field.attname for field in Evidence._meta.concrete_fields]
+    names = [name for name in names if name not in ("id", "current")]
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            UPDATE scoring_evidence
-            SET current = observed_at > %(at)s AND coalesce(expires_at > leadqual_now(), true)
-            WHERE lead_id = %(lead)s AND dimension = %(dimension)s AND current
-            RETURNING current
+            f"""
+            WITH older AS (
+                UPDATE scoring_evidence
+                SET current = observed_at > %(observed_at)s
+                    AND coalesce(expires_at > leadqual_now(), true)
+                WHERE lead_id = %(lead_id)s AND dimension = %(dimension)s AND current
+                RETURNING current
+            ), added AS (
+                INSERT INTO scoring_evidence ({", ".join(names)}, current)
+                SELECT {", ".join(f"%({name})s" for name in names)},
+                       NOT coalesce((SELECT bool_or(current) FROM older), false)
+                RETURNING id, current
+            ), noted AS (
+                INSERT INTO leads_activity (lead_id, kind, actor_id, at, data)
+                SELECT %(lead_id)s, '{Kind.EVIDENCE_ADDED}', %(author_id)s, %(observed_at)s,
+                       jsonb_build_object('evidence', id) || %(note)s::jsonb
+                FROM added
+            )
+            SELECT id, current FROM added
             """,
-            {"lead": lead_id, "dimension": dimension, "at": observed},
+            {**{name: getattr(evidence, name) for name in names}, "note": json.dumps(note)},
         )
-        row = cursor.fetchone()
-    return bool(row and row[0])
+        evidence.pk, evidence.current = cursor.fetchone()
+    evidence._state.adding = False
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from accounts.authentication import asker, token_of
 from calls import services
 from calls.api import rows, shapes
 from calls.api.bodies import ChangeCallBody, FinishCallBody, GiveAnswerBody, StartCallBody
-from calls.models import Call, CallAnswer, CallOutcome
+from calls.models import Call, CallOutcome
 from calls.selectors import get_call, get_lead_to_call
 from calls.services import AnswerInput, FinishInput
 from core import idempotency
@@ -90,7 +90,7 @@ class CallList(Endpoint):
         except NotFound as error:
             raise Invalid.field("lead", "not_found", error.message) from None
         call, new = services.start_call(lead, by=asker(request), **body)
-        return _detail(call, 201 if new else 200)
+        return _detail(get_call(asker(request), call.pk), 201 if new else 200)
 
 
 class CallDetail(Endpoint):
@@ -119,10 +119,9 @@ class CallDetail(Endpoint):
     )
     def patch(self, request: Request, call_id: int) -> HttpResponse:
         """Save the notes."""
-        call = get_call(asker(request), call_id)
-        body = ChangeCallBody.read(request)
-        services.save_notes(call, body["notes"], version=body["notes_version"], by=asker(request))
-        return _detail(get_call(asker(request), call_id), 200)
+        body, by = ChangeCallBody.read(request), asker(request)
+        call = services.save_notes(call_id, body["notes"], version=body["notes_version"], by=by)
+        return _detail(call, 200)
 
 
 class CallAnswers(Endpoint):
@@ -144,7 +143,6 @@ class CallAnswers(Endpoint):
     def post(self, request: Request, call_id: int) -> HttpResponse:
         """Add an answer."""
         key = f"api {token_of(request).pk} {_required_key(request)}"[: services.MOST_KEY]
-        call = get_call(asker(request), call_id)
         body = GiveAnswerBody.read(request)
         kind = body.pop("kind", None)
         if kind is not None:
@@ -152,14 +150,14 @@ class CallAnswers(Endpoint):
             if body:
                 name = next(iter(body))
                 raise Invalid.field(name, "contradiction", f"does not go with a {kind}")
-            kept = services.capture(call, kind, quote, by=asker(request), client_key=key)
+            kept = services.capture(call_id, kind, quote, by=asker(request), client_key=key)
         elif "question" not in body:
             raise Invalid.field("question", "required", "name a question, or a kind")
         else:
             kept = services.save_answer(
-                call, AnswerInput(client_key=key, **body), by=asker(request)
+                call_id, AnswerInput(client_key=key, **body), by=asker(request)
             )
-        return answer(rows.answer(kept), 201)
+        return answer(rows.answer(kept.answer), 201)
 
 
 class CallFinish(Endpoint):
@@ -178,10 +176,8 @@ class CallFinish(Endpoint):
     )
     def post(self, request: Request, call_id: int) -> HttpResponse:
         """Finish the call."""
-        call = get_call(asker(request), call_id)
         data = FinishInput(**FinishCallBody.read(request))
-        services.finish_call(call, data, by=asker(request))
-        return _detail(get_call(asker(request), call_id), 200)
+        return _detail(services.finish_call(call_id, data, by=asker(request)), 200)
 
 
 class NextQuestions(Endpoint):
@@ -197,7 +193,7 @@ class NextQuestions(Endpoint):
     )
     def get(self, request: Request, lead_id: int) -> HttpResponse:
         """Answer the questions."""
-        asking = next_questions(get_lead_to_call(asker(request), lead_id).pk)
+        asking = next_questions(get_lead_to_call(asker(request), lead_id))
         questions = [rows.next_question(item) for item in asking.questions]
         return answer({"settled": asking.settled, "questions": questions})
 
@@ -237,7 +233,6 @@ class Scripts(Endpoint):
 
 
 def _detail(call: Call, status: int) -> HttpResponse:
-    answers = CallAnswer.objects.filter(call=call).select_related("author")
-    body = {**rows.call(call), "answers": [rows.answer(item) for item in answers]}
+    body = {**rows.call(call), "answers": [rows.answer(item) for item in call.given]}
     headers = {"Location": f"/api/v1/calls/{call.pk}"} if status == 201 else {}
     return answer(body, status, headers)

@@ -4,10 +4,12 @@ import itertools
 from typing import Any
 
 import pytest
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from calls import services
 from calls.models import Call, CallAnswer
+from calls.selectors import Progress, get_call, read_progress
 from calls.services import AnswerInput, FinishInput
 from leads.models import Lead
 
@@ -25,9 +27,29 @@ def answer(call: Call, question: str, by: User, key: str = "", **given: Any) -> 
     if not given:
         given = {"rating": 100}
     data = AnswerInput(question=question, client_key=key or f"k{next(_keys)}", **given)
-    return services.save_answer(call, data, by=by)
+    return services.save_answer(call.pk, data, by=by).answer
 
 
 def finish(call: Call, outcome: str, by: User, **given: Any) -> Call:
     """Finish a call."""
-    return services.finish_call(call, FinishInput(outcome, **given), by=by)
+    return services.finish_call(call.pk, FinishInput(outcome, **given), by=by)
+
+
+def progress_of(call: Call, viewer: User) -> Progress:
+    """Read the state of a call as `viewer` sees it."""
+    return read_progress(get_call(viewer, call.pk))
+
+
+_BEFORE_THE_VIEW = ("django_session", "accounts_user", "accounts_team", "accounts_apitoken")
+
+
+def statements(captured: CaptureQueriesContext) -> list[str]:
+    """Return the statements of a request but those that authenticate and bound transactions."""
+    found = []
+    for query in captured.captured_queries:
+        sql = query["sql"].lstrip()
+        bounds = sql.startswith(("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE"))
+        asks = sql.startswith(("SELECT", "UPDATE")) and "calls_call" not in sql
+        if not bounds and not (asks and any(table in sql for table in _BEFORE_THE_VIEW)):
+            found.append(sql)
+    return found

@@ -5,6 +5,8 @@ from itertools import count
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from calls.models import Call, CallAnswer
@@ -13,6 +15,7 @@ from leads.activities import Kind
 from leads.models import Activity, Lead
 from scoring.models import Evidence
 from tests.api.conftest import Api, assert_problem
+from tests.calls.conftest import statements
 
 _keys = count(1)
 
@@ -138,3 +141,13 @@ def test_the_next_question_and_the_scripts_agree(api: Api, lead: Lead) -> None:
     assert asking["questions"][0]["required"]
     assert not asking["settled"]
     assert "no_answer" in [outcome["key"] for outcome in scripts["outcomes"]]
+
+
+def test_an_answer_takes_ten_queries_at_most(api: Api, lead: Lead) -> None:
+    number = start(api, lead)
+    for question, chosen in (("budget_funding", "set_aside"), ("authority_role", "decides")):
+        with CaptureQueriesContext(connection) as captured:
+            given = {"question": question, "answer": chosen}
+            kept = post(api, f"calls/{number}/answers", given)
+        assert kept.json()["delta"] > 0
+        assert len(statements(captured)) <= 10, statements(captured)

@@ -8,7 +8,7 @@ import pytest
 from accounts.models import User
 from calls import services
 from calls.models import Call, CallAnswer, CallOutcome
-from calls.selectors import barred_since, read_progress
+from calls.selectors import barred_since
 from core import clock
 from core.clock import now
 from core.errors import Conflict, Forbidden, Invalid, StaleVersion
@@ -18,7 +18,7 @@ from leads.models import Activity, Lead
 from leads.stages import StageKey
 from scoring.models import Evidence, FrameworkVersion, ScoreChange, Snapshot, Standing
 from tests import factories
-from tests.calls.conftest import answer, finish
+from tests.calls.conftest import answer, finish, progress_of
 
 SOON = dt.timedelta(days=2)
 
@@ -120,7 +120,7 @@ def test_two_reps_who_answer_one_question_are_told_of_each_other(
     assert not first.unseen
     assert second.unseen
     assert second.replaces == first
-    line = read_progress(call).lines[0]
+    line = progress_of(call, rep).lines[0]
     assert line.given == second
     assert line.rival == first
 
@@ -142,7 +142,7 @@ def test_not_known_is_kept_and_is_no_evidence(call: Call, rep: User) -> None:
 def test_ask_later_is_no_answer(call: Call, rep: User) -> None:
     kept = answer(call, "budget_funding", rep, later=True)
     assert kept.score == kept.score_before
-    assert read_progress(call).lines[0].state == "later"
+    assert progress_of(call, rep).lines[0].state == "later"
 
 
 @pytest.mark.parametrize(
@@ -164,20 +164,20 @@ def test_a_wrong_answer_is_named_and_keeps_nothing(
 ) -> None:
     values = {"question": "budget_funding", "client_key": "k", **given}
     with pytest.raises(Invalid) as error:
-        services.save_answer(call, services.AnswerInput(**values), by=rep)
+        services.save_answer(call.pk, services.AnswerInput(**values), by=rep)
     assert [(p.field, p.code) for p in error.value.problems] == [(field, code)]
     assert not call.answers.exists()
 
 
 def test_concerns_and_competitors_become_evidence(call: Call, rep: User) -> None:
-    services.capture(call, "concern", "Fears lock-in", by=rep, client_key="a")
-    services.capture(call, "competitor", "Acme", by=rep, client_key="b")
-    services.capture(call, "competitor", "Acme", by=rep, client_key="b")
+    services.capture(call.pk, "concern", "Fears lock-in", by=rep, client_key="a")
+    services.capture(call.pk, "competitor", "Acme", by=rep, client_key="b")
+    services.capture(call.pk, "competitor", "Acme", by=rep, client_key="b")
     found = Evidence.objects.filter(lead=call.lead).values_list("dimension", "quote")
     assert sorted(found) == [("competition", "Acme"), ("concern", "Fears lock-in")]
-    assert "Concerns: Fears lock-in" in read_progress(call).summary
+    assert "Concerns: Fears lock-in" in progress_of(call, rep).summary
     with pytest.raises(Invalid, match="word"):
-        services.capture(call, "concern", "  ", by=rep, client_key="c")
+        services.capture(call.pk, "concern", "  ", by=rep, client_key="c")
 
 
 def test_a_question_is_asked_only_if_its_condition_holds(rep: User) -> None:
@@ -186,7 +186,7 @@ def test_a_question_is_asked_only_if_its_condition_holds(rep: User) -> None:
     anum = FrameworkVersion.objects.filter(key="anum").latest("number")
     Call.objects.filter(pk=call.pk).update(framework_version=anum)
     call.refresh_from_db()
-    states = {line.question.key: line.state for line in read_progress(call).lines}
+    states = {line.question.key: line.state for line in progress_of(call, rep).lines}
     assert states["authority_access"] == "not_asked"
     assert states["authority_role"] == "open"
 
@@ -197,16 +197,16 @@ def test_a_question_is_asked_only_if_its_condition_holds(rep: User) -> None:
 def test_notes_that_changed_meanwhile_are_not_overwritten(
     call: Call, rep: User, manager: User
 ) -> None:
-    services.save_notes(call, "Hosting in the EU asked.", version=0, by=rep)
+    services.save_notes(call.pk, "Hosting in the EU asked.", version=0, by=rep)
     with pytest.raises(StaleVersion):
-        services.save_notes(call, "Other words", version=0, by=manager)
-    again = services.save_notes(call, "Hosting in the EU asked.", version=0, by=rep)
+        services.save_notes(call.pk, "Other words", version=0, by=manager)
+    again = services.save_notes(call.pk, "Hosting in the EU asked.", version=0, by=rep)
     assert (again.notes, again.notes_version) == ("Hosting in the EU asked.", 1)
 
 
 def test_a_note_of_a_megabyte_is_refused(call: Call, rep: User) -> None:
     with pytest.raises(Invalid) as error:
-        services.save_notes(call, "x" * 1_000_000, version=0, by=rep)
+        services.save_notes(call.pk, "x" * 1_000_000, version=0, by=rep)
     assert error.value.problems[0].field == "notes"
 
 
@@ -249,7 +249,7 @@ def test_a_finished_call_takes_no_more_answers_but_knows_the_old_ones(
     with pytest.raises(Conflict):
         answer(call, "authority_role", rep, answer="decides")
     with pytest.raises(Conflict):
-        services.save_notes(call, "more", version=0, by=rep)
+        services.save_notes(call.pk, "more", version=0, by=rep)
 
 
 @pytest.mark.parametrize(

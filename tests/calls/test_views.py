@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
 from calls.models import Call, CallAnswer
 from leads.models import Lead
-from tests.calls.conftest import answer, finish
+from scoring.models import Standing
+from tests.calls.conftest import answer, finish, statements
 
 
 @pytest.fixture
@@ -158,3 +161,28 @@ def test_the_console_costs_the_same_however_much_was_answered(
             answer(call, question, rep, answer=key)
     with django_assert_max_num_queries(len(first.captured_queries)):
         web.get(url("run_call", call.pk))
+
+
+def test_an_answer_takes_ten_queries_at_most(web: Client, call: Call, rep: User) -> None:
+    def give(question: str, chosen: str) -> tuple[bytes, list[str]]:
+        given = {"question": question, "answer": chosen, "client_key": f"{question} {chosen}"}
+        with CaptureQueriesContext(connection) as captured:
+            response = web.post(url("save_answer", call.pk), given, headers={"HX-Request": "true"})
+        assert response.status_code == 200
+        return response.content, statements(captured)
+
+    give("budget_funding", "none")  # the first fills the memory of how leads answer
+    tiers = {Standing.objects.get(pk=call.lead_id).tier}
+    for question, chosen in (
+        ("authority_role", "decides"),
+        ("budget_funding", "set_aside"),
+        ("need_consequence", "unknown"),
+        ("need_trigger", "event"),
+    ):
+        html, sql = give(question, chosen)
+        assert len(sql) <= 10, sql
+        standing = Standing.objects.get(pk=call.lead_id)
+        assert f'id="live-score">{standing.score}<'.encode() in html
+        assert standing.stale_at is None
+        tiers.add(standing.tier)
+    assert len(tiers) > 1  # also with a tier that changes

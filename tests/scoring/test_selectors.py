@@ -54,15 +54,15 @@ def test_explaining_fifty_leads_takes_as_many_queries_as_one(rep: User) -> None:
 def test_a_lead_that_does_not_exist_is_left_out_and_has_no_questions(lead: Lead) -> None:
     assert explain([lead.pk + 1]) == {}
     with pytest.raises(NotFound):
-        next_questions(lead.pk + 1)
+        next_questions(Lead(pk=lead.pk + 1))
 
 
 def test_the_next_question_is_about_what_is_not_known(lead: Lead) -> None:
-    first = next_questions(lead.pk)
+    first = next_questions(lead)
     assert first.questions[0].gate
     assert not first.settled
     make_evidence(lead, first.questions[0].dimension, 100)
-    again = next_questions(lead.pk)
+    again = next_questions(lead)
     dimensions = {question.dimension for question in again.questions}
     assert first.questions[0].dimension not in dimensions
 
@@ -71,7 +71,7 @@ def test_questions_are_worded_for_the_leads_kind(rep: User) -> None:
     consumer = make_lead(owner=rep, kind="b2c")
     business = make_lead(owner=rep, kind="b2b")
     wording = {
-        lead.kind: {q.key: q.text for q in next_questions(lead.pk).questions}
+        lead.kind: {q.key: q.text for q in next_questions(lead).questions}
         for lead in (consumer, business)
     }
     assert wording["b2b"].keys() == wording["b2c"].keys()

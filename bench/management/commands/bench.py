@@ -8,14 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bench import imports, pages, rescores, ticks
+from bench import calls, imports, pages, rescores, ticks
 from bench.databases import own_databases, use, vacuum
 from bench.results import Result, table, write
 from world.services import build_world
 
 FEW = 10_000  # leads of the small world that pages are compared with
 QUICK = 50_000
-GROUPS = ("import", "pages", "evidence", "rescore", "ticks")
+GROUPS = ("import", "pages", "evidence", "calls", "rescore", "ticks")
 
 
 class Command(BaseCommand):
@@ -62,6 +62,7 @@ class Command(BaseCommand):
             steps: dict[str, Callable[[], list[Result]]] = {
                 "pages": lambda: pages.measure(databases["big"], databases["small"], leads, FEW),
                 "evidence": lambda: pages.measure_evidence(leads),
+                "calls": lambda: calls.measure(leads),
                 "rescore": lambda: rescores.measure(rounds),
                 "ticks": lambda: ticks.measure(max(leads, 20 * ticks.DUE)),
             }
