@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
+from scipy.stats import norm
 from sklearn import metrics
 
 from scoring.features import Floats, Ints
@@ -75,6 +76,62 @@ def share_won(y: Floats, ranking: Floats, start: float, stop: float) -> float:
     inside = np.clip(np.minimum(ends, stop * n) - np.maximum(begins, start * n), 0, None)
     weights = (inside / counts)[place]
     return float(weights @ y / weights.sum()) if weights.sum() else float("nan")
+
+
+def gain_curve(y: Floats, ranking: Floats, points: int = 50) -> Floats:
+    """Return which share of all won is among the best i / points of the leads, i = 0 … points."""
+    ends = np.arange(points + 1) / points
+    caught = [0.0, *(share_won(y, ranking, 0.0, end) * end for end in ends[1:])]
+    return np.array(caught) / float(y.mean())
+
+
+def wins_at(y: Floats, ranking: Floats, calls: int) -> float:
+    """Return how many won are among the best `calls` leads; ties count with their part."""
+    return share_won(y, ranking, 0.0, calls / len(y)) * calls
+
+
+def wins_gained(
+    y: Floats, ours: Floats, theirs: Floats, calls: int, seed: int = 0
+) -> tuple[float, float, float]:
+    """Return (more won by the same number of calls, lower, upper), two-sided 95 %, by bootstrap."""
+
+    def gain(rows: Ints) -> float:
+        return wins_at(y[rows], ours[rows], calls) - wins_at(y[rows], theirs[rows], calls)
+
+    return gain(np.arange(len(y))), *bootstrap(gain, y, seed, TWO_SIDED)
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """A tenth of the leads by probability: mean p, and the share won with its 90 % interval."""
+
+    p: float
+    rate: float
+    low: float
+    high: float
+    n: int
+
+
+def calibration_bins(y: Floats, p: Floats) -> list[CalibrationBin]:
+    """Return the bins that the calibration error is made of, lowest first."""
+    found = []
+    for part in np.array_split(np.argsort(p, kind="stable"), ECE_BINS):
+        if len(part):
+            low, high = wilson(int(y[part].sum()), len(part))
+            mean, rate = float(p[part].mean()), float(y[part].mean())
+            found.append(CalibrationBin(mean, rate, low, high, len(part)))
+    return found
+
+
+def wilson(won: int, n: int) -> tuple[float, float]:
+    """Return the 90 % interval of a share by Wilson's score method; (0, 1) of nothing."""
+    if not n:
+        return 0.0, 1.0
+    z = float(norm.ppf(INTERVAL[1]))
+    share = won / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def calibration_error(y: Floats, p: Floats) -> float:

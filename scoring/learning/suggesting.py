@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from core.errors import Invalid
 from scoring.features import Bools, Floats, signal_matrix
-from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
-from scoring.learning.intervals import COVER, weight_intervals
+from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES, wilson
+from scoring.learning.intervals import weight_intervals
 from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions, define, facts_of
 from scoring.learning.signals import Learned, learn_signals
@@ -193,17 +192,6 @@ def _half(x: Floats, y: Floats, weights: Floats) -> Floats:
     if enough.any() and 0 < y.sum() < len(y):
         found[enough] = weight_intervals(x[:, enough], y, weights, CHOSEN_PRECISION).estimate
     return found
-
-
-def wilson(won: int, n: int) -> tuple[float, float]:
-    """Return the 90 % interval of a share by Wilson's score method; (0, 1) of nothing."""
-    if not n:
-        return 0.0, 1.0
-    z = float(norm.ppf(0.5 + COVER / 2))
-    share = won / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def fingerprint(rule: Mapping[str, Any]) -> str:

@@ -4,12 +4,17 @@ import pytest
 from scoring.learning.evaluate import (
     auc_gain,
     bootstrap,
+    calibration_bins,
     calibration_error,
     calibration_floor,
+    gain_curve,
     measure,
     recalibrate,
     share_won,
     verdict,
+    wilson,
+    wins_at,
+    wins_gained,
 )
 from scoring.learning.screening import rank_auc
 
@@ -98,3 +103,28 @@ def test_a_better_ranking_with_worse_probabilities_is_not_proposed():
     assert verdict(y, p**6, live, np.full(2000, y.mean()), y.mean(), 1000, 300, 5.0) == "keep"
     assert verdict(y, p, p, p, y.mean(), 1000, 300, 5.0) == "keep"
     assert verdict(np.ones(2000), p, live, p, 0.5, 1000, 300, 5.0) == "keep"
+
+
+def test_the_gain_curve_counts_the_won_among_the_best():
+    y = np.array([1.0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+    assert gain_curve(y, -np.arange(10.0), 10)[:4] == pytest.approx([0, 0.5, 0.5, 1])
+    assert gain_curve(y, np.zeros(10), 10) == pytest.approx(np.arange(11) / 10)  # all alike
+    assert wins_at(y, -np.arange(10.0), 3) == 2
+
+
+def test_the_same_calls_win_more_by_a_better_ranking():
+    random = np.random.default_rng(0)
+    y = (random.random(600) < 0.3).astype(float)
+    gain, low, high = wins_gained(y, y + random.normal(0, 0.7, 600), random.random(600), 120)
+    assert 0 < low < gain < high
+    assert wins_gained(y, y, y, 120) == (0, 0, 0)
+
+
+def test_bins_of_calibration_carry_the_interval_of_what_was_seen():
+    y = np.array([0.0] * 90 + [1.0] * 10)
+    bins = calibration_bins(y, np.linspace(0, 1, 100))
+    assert [b.n for b in bins] == [10] * 10
+    assert (bins[-1].rate, bins[0].rate) == (1.0, 0.0)
+    assert bins[0].low == 0 < bins[0].high < 0.3
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(3, 10) == pytest.approx((0.1269, 0.5583), abs=1e-4)
