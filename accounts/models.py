@@ -19,6 +19,10 @@ class Workspace(models.Model):
     time_zone = models.CharField(max_length=64, default="Europe/Berlin")
     country = models.CharField(max_length=2, default="DE")
     rates = models.JSONField(default=dict, help_text="Currency code → workspace units per unit.")
+    consumers_must_agree = models.BooleanField(
+        default=False,
+        help_text="Consumers are called only once they have agreed to it.",
+    )
 
     class Meta:
         constraints = [

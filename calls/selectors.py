@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, F, OuterRef
+from django.db.models import F, OuterRef
 from django.db.models.functions import JSONObject
 
 from accounts.models import User
 from calls.models import Call, CallAnswer, CallOutcome
 from calls.scripts import choices_of, script_of
 from core.clock import now
+from core.decisions import Decision
 from core.errors import NotFound
 from leads.activities import Kind
+from leads.consent import Channel
 from leads.models import Activity, Lead
 from leads.querysets import visibility
+from leads.selectors import may_contact
 from scoring.definitions import Answer, Question
 from scoring.live import live_config
 from scoring.models import Evidence, Standing
@@ -80,23 +83,6 @@ def get_lead_to_call(viewer: User, lead_id: int) -> Lead:
     if lead is None:
         raise NotFound
     return lead
-
-
-def barred_since(lead_id: int) -> dt.datetime | None:
-    """Return when the lead asked not to be called, None when it may be.
-
-    It may be again once it asks for contact by itself.
-    """
-    raised = Activity.objects.filter(
-        lead_id=OuterRef("lead_id"), kind=Kind.HAND_RAISED, at__gt=OuterRef("ended_at")
-    )
-    return (
-        Call.objects.filter(lead_id=lead_id, outcome__bars_calls=True)
-        .exclude(Exists(raised))
-        .order_by("-ended_at")
-        .values_list("ended_at", flat=True)
-        .first()
-    )
 
 
 @dataclass(frozen=True)
@@ -266,11 +252,11 @@ def judged_lines(lead_id: int, answers: Iterable[CallAnswer]) -> list[LedgerLine
 
 @dataclass(frozen=True)
 class Brief:
-    """What to know before dialling. `barred_since` is when the lead asked not to be called."""
+    """What to know before dialling; `may_call` says why it is not to be dialled."""
 
     events: list[Activity]
     concerns: list[Evidence]
-    barred_since: dt.datetime | None
+    may_call: Decision
     outcomes: list[CallOutcome]
     as_of: dt.datetime
 
@@ -285,7 +271,7 @@ def read_brief(call: Call) -> Brief:
                 lead_id=call.lead_id, dimension=CONCERN, observed_at__lt=call.started_at
             ).order_by("-observed_at", "-id")[:MOST_CONCERNS]
         ),
-        barred_since=barred_since(call.lead_id),
+        may_call=may_contact(call.lead_id, Channel.CALL),
         outcomes=list(CallOutcome.objects.all()),
         as_of=now(),
     )

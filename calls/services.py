@@ -17,7 +17,7 @@ from accounts.models import User
 from calls import policies
 from calls.models import Call, CallAnswer, CallOutcome
 from calls.scripts import answer_of, question_of, script_of
-from calls.selectors import barred_since, get_call, summary_of
+from calls.selectors import get_call, summary_of
 from core.clock import now
 from core.errors import Conflict, FieldProblem, Invalid, StaleVersion
 from followups.cadence import step_due
@@ -27,10 +27,12 @@ from followups.places import Places
 from followups.planning import nudge, plan
 from followups.services import CallResult, NextStep, add_followup, complete_followup
 from leads.activities import Kind
+from leads.consent import Channel, ConsentSource, ConsentState
 from leads.identity import clean_text
 from leads.models import Activity, Lead
 from leads.policies import is_closed
-from leads.services import move_lead, record_outcome
+from leads.selectors import may_contact
+from leads.services import move_lead, record_outcome, write_consent
 from leads.stages import MOVES, StageKey
 from scoring import facts
 from scoring.live import live_config
@@ -138,8 +140,8 @@ def start_call(
                 existing_id=present.pk,
             )
         return present, False
-    if direction == Call.Direction.OUTBOUND and barred_since(lead.pk) is not None:
-        raise Conflict("This lead asked not to be called.")
+    if direction == Call.Direction.OUTBOUND and not (may := may_contact(lead.pk, Channel.CALL)):
+        raise Conflict(f"This lead is not to be called. {may.reason}")
     if lead.standing.scored_at is None or lead.standing.stale_at is not None:
         rescore([lead.pk])
     standing = Standing.objects.get(pk=lead.pk)
@@ -379,6 +381,16 @@ def finish_call(call_id: int, data: FinishInput, *, by: User) -> Call:
     call.ended_at, call.ended_by = moment, by
     call.summary = summary or summary_of(call)
     waiting = _record(call, outcome, by, moment)
+    if outcome.bars_calls:
+        said = ": ".join(filter(None, (outcome.label, reason)))
+        write_consent(
+            call.lead,
+            Channel.CALL,
+            ConsentState.WITHDRAWN,
+            by=by,
+            source=ConsentSource.CALL,
+            wording=said,
+        )
     call.lead = _move(call.lead, outcome, reason, by)
     rescore([call.lead_id])
     standing = _snapshot(call)

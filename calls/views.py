@@ -21,7 +21,9 @@ from calls.models import Call
 from calls.selectors import Line, Progress, get_call, get_lead_to_call
 from calls.services import AnswerInput
 from core.errors import Invalid, StaleVersion
+from leads.consent import Channel
 from leads.policies import can_change_lead
+from leads.selectors import may_contact
 from scoring.feedback import open_feedback
 from scoring.tiers import Tier
 
@@ -44,7 +46,7 @@ def list_calls(request: HttpRequest, lead_id: int) -> HttpResponse:
         "lead": lead,
         "calls": selectors.calls_of(viewer, lead_id),
         "may_call": policies.can_start_call(viewer, lead),
-        "barred_since": selectors.barred_since(lead_id),
+        "may_dial": may_contact(lead_id, Channel.CALL),
     }
     return render(request, "calls/list.html", context)
 

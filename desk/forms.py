@@ -12,6 +12,7 @@ from core import money
 from core.errors import FieldProblem
 from desk.timeline import field_label
 from followups.models import Followup
+from leads.consent import Channel, ConsentState
 from leads.models import CustomField, Lead, Outcome
 from leads.services import LeadInput
 from scoring.definitions import Question
@@ -301,6 +302,21 @@ class AssignForm(PageForm):
     name = "assign"
 
     owner = forms.RegexField(r"^(me|none|[0-9]{1,18})$", label="Owner")
+
+
+class ConsentForm(PageForm):
+    """What the lead said about being contacted."""
+
+    name = "consent"
+
+    channel = forms.ChoiceField(choices=Channel.choices, label="By")
+    state = forms.ChoiceField(choices=ConsentState.choices, label="The lead")
+    wording = forms.CharField(
+        max_length=500,
+        required=False,
+        label="What it agreed to or said",
+        help_text="Needed for an agreement: the words, and where they were given.",
+    )
 
 
 class EvidenceForm(PageForm):

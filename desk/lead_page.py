@@ -12,13 +12,15 @@ from accounts.roles import Role
 from core import cursors
 from core.clock import now
 from core.cursors import Order
-from core.decisions import Decision
+from core.decisions import ALLOWED, Decision
 from core.errors import BadParameter, FieldProblem
 from desk import timeline
 from desk.selectors import get_lead
 from followups.selectors import LeadPlan, plan_of
 from leads import policies
-from leads.models import Activity, CustomField, Identity, Lead, Outcome, Stage
+from leads.consent import Channel
+from leads.models import Activity, Consent, CustomField, Identity, Lead, Outcome, Stage
+from leads.selectors import consents_of, refused_contact
 from leads.stages import Move, moves_from
 from scoring.assess import DISQUALIFIED, GATE, OVERRIDE
 from scoring.definitions import GROUPS, Criterion, Question
@@ -138,6 +140,9 @@ class LeadPage:
     custom_fields: list[CustomField]
     outcomes: list[Outcome]
     moves: list[MoveChoice]
+    consents: list[Consent]
+    may_call: Decision
+    may_mail: Decision
     may_change: Decision
     may_claim: Decision
     may_assign: Decision
@@ -177,6 +182,7 @@ def read_lead_page(viewer: User, lead_id: int, *, show: str = "all", older: str 
     live = config.by_id(lead.standing.model_version_id) if config else None
     panel = _panel(lead, config, live, moment) if config else None
     may_assign = policies.can_assign_lead(viewer, lead)
+    refused = refused_contact([lead_id]).get(lead_id, {})
     gates_met = panel is None or panel.explanation.gates_met
     return LeadPage(
         lead=lead,
@@ -190,6 +196,9 @@ def read_lead_page(viewer: User, lead_id: int, *, show: str = "all", older: str 
         custom_fields=fields,
         outcomes=list(lead.outcomes.order_by("-round")),
         moves=_moves(viewer, lead, labels, gates_met),
+        consents=consents_of(lead),
+        may_call=refused.get(Channel.CALL, ALLOWED),
+        may_mail=refused.get(Channel.EMAIL, ALLOWED),
         may_change=policies.can_change_lead(viewer, lead),
         may_claim=policies.can_claim_lead(viewer, lead),
         may_assign=may_assign,

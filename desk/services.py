@@ -16,13 +16,13 @@ from core.errors import FieldProblem, Invalid
 from followups import planning
 from leads import services as leads
 from leads.activities import RECORDABLE
-from leads.models import Activity, Lead, Outcome, Source
-from leads.services import LeadInput
+from leads.consent import ConsentSource
+from leads.models import Activity, Consent, Lead, Outcome, Source
+from leads.services import CLOCKS_DIFFER, LeadInput
 from scoring import services as scoring
 from scoring.models import Evidence, Standing
-from scoring.rescoring import rescore
+from scoring.rescoring import lock, rescore
 
-AHEAD = dt.timedelta(minutes=5)  # tolerated between a client's clock and ours
 MOST_DATA_KEYS = 50
 
 
@@ -111,6 +111,26 @@ def record_activity(
 
 
 @transaction.atomic
+def record_consent(
+    lead: Lead,
+    channel: str,
+    state: str,
+    *,
+    by: User,
+    source: str = ConsentSource.HAND,
+    wording: str = "",
+    at: dt.datetime | None = None,
+) -> Consent:
+    """Keep what a lead said about being contacted; its follow-ups obey when this returns."""
+    lock([lead.pk])
+    consent = leads.record_consent(
+        lead, channel, state, by=by, source=source, wording=wording, at=at
+    )
+    planning.plan([lead.pk])
+    return consent
+
+
+@transaction.atomic
 def add_evidence(
     lead: Lead,
     dimension: str,
@@ -151,5 +171,5 @@ def _follow(lead: Lead) -> None:
 
 
 def _not_ahead(at: dt.datetime) -> None:
-    if at > now() + AHEAD:
+    if at > now() + CLOCKS_DIFFER:
         raise Invalid.field("at", "in_future", "has not happened yet")

@@ -68,6 +68,8 @@ FILTERS = (
             _K.TIER_OVERRIDDEN,
             _K.FOLLOWUP_DONE,
             _K.FOLLOWUP_SKIPPED,
+            _K.CONSENT_GRANTED,
+            _K.CONSENT_WITHDRAWN,
         ),
     ),
 )
@@ -86,6 +88,8 @@ _ICONS: dict[str, str] = {
     _K.TIER_OVERRIDDEN: "hand",
     _K.FOLLOWUP_DONE: "check",
     _K.FOLLOWUP_SKIPPED: "skip-forward",
+    _K.CONSENT_GRANTED: "shield-check",
+    _K.CONSENT_WITHDRAWN: "ban",
     _K.CALL_ATTEMPTED: "phone-missed",
     _K.CALL_CONNECTED: "phone",
     _K.MEETING_BOOKED: "calendar-plus",
@@ -339,6 +343,14 @@ def _call(happening: Happening, names: Names) -> Told:
     return _label(happening.kind), _text(data, "text"), details
 
 
+def _consent(happening: Happening, names: Names) -> Told:
+    """By which channel the lead may be contacted from then on, or not any more."""
+    data = happening.data
+    channel = {"call": "calls", "email": "e-mail"}.get(_text(data, "channel"), "contact")
+    agreed = happening.kind == _K.CONSENT_GRANTED
+    return f"{'Agreed to' if agreed else 'Refused'} {channel}", _text(data, "text"), []
+
+
 def _page(happening: Happening, names: Names) -> Told:
     data = happening.data
     page = _text(data, "page") or _text(data, "url") or _text(data, "path")
@@ -361,6 +373,8 @@ _WORDS: dict[str, Callable[[Happening, Names], Told]] = {
     _K.FOLLOWUP_SKIPPED: _followup,
     _K.CALL_ATTEMPTED: _call,
     _K.CALL_CONNECTED: _call,
+    _K.CONSENT_GRANTED: _consent,
+    _K.CONSENT_WITHDRAWN: _consent,
     _K.PAGE_VIEWED: _page,
     _K.PRICING_VIEWED: _page,
 }

@@ -14,6 +14,7 @@ urlpatterns = [
     path("leads/<int:lead_id>/move/", lead.move_lead, name="move_lead"),
     path("leads/<int:lead_id>/outcome/", lead.record_outcome, name="record_outcome"),
     path("leads/<int:lead_id>/owner/", lead.assign_lead, name="assign_lead"),
+    path("leads/<int:lead_id>/consents/", lead.record_consent, name="record_consent"),
     path("leads/<int:lead_id>/evidence/", lead.add_evidence, name="add_evidence"),
     path("leads/<int:lead_id>/tier/", lead.override_tier, name="override_tier"),
     path("leads/<int:lead_id>/feedback/", feedback.give_feedback, name="give_feedback"),

@@ -4,12 +4,16 @@ A standing with a mark waits for planning, so only leads without one are judged.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from django.db import connection
 
 from core.invariants import invariant
 from followups.triggers import REASONS
+from leads.selectors import refused_contact
+
+CHUNK = 5_000  # leads whose consent is read at once
 
 
 def _rows(query: str) -> Iterator[tuple[Any, ...]]:
@@ -77,20 +81,39 @@ def open_leads_have_a_next_step() -> Iterator[str]:
 
 @invariant("followups.standings_show_the_next_step")
 def standings_show_the_next_step() -> Iterator[str]:
-    """A standing's next_due_at is that of the lead's earliest scheduled follow-up."""
+    """A standing's next_due_at is that of the lead's earliest follow-up that is not held back."""
     for lead_id, shown, earliest in _rows(
         """
         SELECT s.lead_id, s.next_due_at, f.due_at
         FROM scoring_standing s
         LEFT JOIN (
             SELECT lead_id, min(due_at) AS due_at FROM followups_followup
-            WHERE state = 'scheduled' GROUP BY lead_id
+            WHERE state = 'scheduled' AND NOT (kind = 'call' AND held <> '') GROUP BY lead_id
         ) f USING (lead_id)
         WHERE s.unplanned_at IS NULL AND s.next_due_at IS DISTINCT FROM f.due_at
         ORDER BY s.lead_id
         """
     ):
         yield f"lead {lead_id} shows a step at {shown}, its earliest is at {earliest}"
+
+
+@invariant("followups.nobody_is_told_to_dial_who_refused")
+def nobody_is_told_to_dial_who_refused() -> Iterator[str]:
+    """No call or e-mail is due for a lead that may not be contacted that way."""
+    due = _rows(
+        """
+        SELECT lead_id, id, kind FROM followups_followup f JOIN scoring_standing s USING (lead_id)
+        WHERE f.state = 'scheduled' AND s.unplanned_at IS NULL
+          AND (f.kind = 'call' AND f.held = '' OR f.kind = 'email')
+        ORDER BY lead_id
+        """
+    )
+    while chunk := list(islice(due, CHUNK)):
+        refusals = refused_contact([lead_id for lead_id, _, _ in chunk])
+        for lead_id, number, kind in chunk:
+            if kind in refusals.get(lead_id, {}):
+                reason = refusals[lead_id][kind].reason
+                yield f"the {kind} {number} is due for lead {lead_id}, which is refused: {reason}"
 
 
 @invariant("followups.one_step_at_a_time")

@@ -6,13 +6,14 @@ mark `unplanned_at`, and the sweep plans the lead again (docs/domain/followups.m
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 
 from core.clock import now
+from core.decisions import Decision
 from core.sweeps import nudge_on_commit
 from followups import situations
 from followups.cadence import Due, sla_due, step_due
@@ -24,6 +25,7 @@ from followups.runs import SPREAD, EndReason, LastRun, StartedBy, choose_next, d
 from followups.situations import LeadNow, OpenStep
 from followups.spreading import Spread
 from followups.writing import Changes, NewStep, StandingRow, write
+from leads.selectors import Refusals, refused_contact
 from scoring.live import NotConfigured
 from scoring.rescoring import rescore
 from scoring.tiers import CODES
@@ -110,7 +112,8 @@ def _plan_locked(locked: Sequence[tuple[int, bool]], places: Places, spread: Spr
         return 0
     _rescore_stale([lead_id for lead_id, stale in locked if stale])
     leads = situations.read([lead_id for lead_id, _ in locked], places)
-    batch = _Batch(now(), live_plays(), _progress_of(leads))
+    refusals = refused_contact([lead.id for lead in leads])
+    batch = _Batch(now(), live_plays(), _progress_of(leads), refusals)
     for lead in leads:
         batch.decide(lead)
     batch.spread(spread)
@@ -165,6 +168,7 @@ class _FirstStep:
 
     lead: LeadNow
     play: PublishedPlay
+    number: int
     started_by: StartedBy
 
     @property
@@ -181,12 +185,14 @@ class _Batch:
         moment: dt.datetime,
         plays: dict[tuple[str, str], PublishedPlay],
         progress: dict[int, _Progress],
+        refusals: Refusals,
     ) -> None:
         self.now = moment
         self.changes = Changes()
         self.to_spread: list[_FirstStep] = []
         self._plays = plays
         self._progress = progress
+        self._refusals = refusals
         self._new: list[tuple[NewStep, Step, LeadNow]] = []
 
     def decide(self, lead: LeadNow) -> None:
@@ -219,8 +225,8 @@ class _Batch:
             if CODES[play.tier] < turn:
                 self.changes.standings[first.lead.id].waits = True
                 continue
-            due = spread.place(first.lead, play.steps[0], play.tier)
-            self._add(first.lead, first.play, 0, due, started_by=first.started_by)
+            due = spread.place(first.lead, play.steps[first.number], play.tier)
+            self._add(first.lead, first.play, first.number, due, started_by=first.started_by)
 
     def fill_in(self) -> None:
         """Write the texts of the new steps."""
@@ -234,29 +240,64 @@ class _Batch:
             new.body += fill_in(step.body, words, step.kind)
             if new.outside_team_hours:
                 new.body += OUTSIDE_HOURS
+            if new.left_out:
+                new.body += f"\n\n(Left out before this: {new.left_out})"
             self.changes.standings[lead.id].consider(new.due, new.title)
 
     def _keep_or_cancel(
         self, step: OpenStep, lead: LeadNow, run: LastRun | None, standing: StandingRow
     ) -> None:
-        """Cancel the step of a run that has ended; any other follows the lead's owner."""
+        """Cancel the step of a run that has ended; any other follows the lead's owner.
+
+        What the lead refused is left out of its run, and held where a person planned it.
+        """
         if step.run_id is not None and (run is None or step.run_id != run.id):
             self.changes.cancels.append(step.id)
             return
-        standing.consider(step.due, step.title)
+        refusal = self._refused(lead).get(step.kind)
+        if refusal is not None and step.run_id is not None and step.number is not None:
+            self.changes.left_out[step.id] = refusal.reason
+            self._progress[step.run_id] = _Progress(step.number, False)
+            return
         if step.assignee_id != lead.owner_id:
             self.changes.assignees[step.id] = lead.owner_id
+        if step.kind == StepKind.CALL:
+            held = refusal.reason if refusal is not None else ""
+            if held != step.held:
+                self.changes.held[step.id] = held
+            if held:
+                standing.reason = standing.reason or held
+                return
+        standing.consider(step.due, step.title)
+
+    def _refused(self, lead: LeadNow) -> Mapping[str, Decision]:
+        """Return the kinds of steps that a lead refused, with its reason."""
+        return self._refusals.get(lead.id, {})
+
+    def _first_allowed(self, lead: LeadNow, play: PublishedPlay, number: int) -> int:
+        """Return the number of the first step from `number` on that the lead has not refused, or
+        how many steps there are.
+        """
+        refused = self._refused(lead)
+        steps = play.play.steps
+        while number < len(steps) and steps[number].kind in refused:
+            number += 1
+        return number
 
     def _start(self, lead: LeadNow, play: PublishedPlay, standing: StandingRow) -> None:
         started_by, clock_from = origin(lead.situation, self.now.timestamp())
-        if started_by in SPREAD:
-            self.to_spread.append(_FirstStep(lead, play, started_by))
+        number = self._first_allowed(lead, play, 0)
+        if number == len(play.play.steps):
+            standing.reason = self._refused(lead)[play.play.steps[0].kind].reason
             return
-        if play.play.sla_minutes is not None and clock_from is not None:
+        if started_by in SPREAD:
+            self.to_spread.append(_FirstStep(lead, play, number, started_by))
+            return
+        if play.play.sla_minutes is not None and clock_from is not None and number == 0:
             start = dt.datetime.fromtimestamp(clock_from, dt.UTC)
             standing.sla_due = sla_due(start, play.play.sla_minutes, lead.team).timestamp()
-        due = self._due(lead, play.play.steps[0])
-        self._add(lead, play, 0, due, started_by=started_by)
+        due = self._due(lead, play.play.steps[number])
+        self._add(lead, play, number, due, started_by=started_by)
 
     def _go_on(self, lead: LeadNow, run: LastRun, standing: StandingRow) -> None:
         """Keep a run going: its clock until somebody has called, its next step once one is done."""
@@ -270,10 +311,10 @@ class _Batch:
             standing.reason = "Being sent"
             return
         play = play_version(run.play_id)
-        number = progress.last_step + 1
+        number = self._first_allowed(lead, play, progress.last_step + 1)
         if number < len(play.play.steps):
             due = self._due(lead, play.play.steps[number])
-            self._add(lead, play, number, due, run_id=run.id)
+            self._add(lead, play, number, due, run_id=run.id, after=progress.last_step)
             return
         self.changes.ends[run.id] = EndReason.FINISHED
         standing.sla_due = None
@@ -291,8 +332,11 @@ class _Batch:
         *,
         run_id: int | None = None,
         started_by: str = "",
+        after: int = -1,
     ) -> None:
         step = play.play.steps[number]
+        refused = self._refused(lead)
+        why = {refused[s.kind].reason for s in play.play.steps[after + 1 : number]}
         new = NewStep(
             lead_id=lead.id,
             run_id=run_id,
@@ -306,6 +350,7 @@ class _Batch:
             due=due.at.timestamp(),
             held=HELD if step.kind == StepKind.EMAIL else "",
             outside_team_hours=due.outside_team_hours,
+            left_out=" ".join(sorted(why)),
         )
         self.changes.steps.append(new)
         self._new.append((new, step, lead))

@@ -22,9 +22,12 @@ class FollowupQuerySet(models.QuerySet["Followup"]):
         return self.filter(visibility(user, "lead__"))
 
     def to_do_by(self, user: User) -> FollowupQuerySet:
-        """Keep what `user` has to do: scheduled calls and tasks of leads that they may read."""
+        """Keep what `user` has to do: scheduled calls and tasks of leads that they may read.
+
+        Calls to leads that refused them are held back and not among them.
+        """
         return self.visible_to(user).filter(
-            assignee=user, state="scheduled", kind__in=("call", "task")
+            assignee=user, state="scheduled", kind__in=("call", "task"), held=""
         )
 
     def waiting_for(self, user: User) -> FollowupQuerySet:

@@ -28,6 +28,8 @@ _DERIVED = frozenset(
         Kind.TIER_CHANGED,
         Kind.FOLLOWUP_DONE,
         Kind.FOLLOWUP_SKIPPED,
+        Kind.CONSENT_GRANTED,
+        Kind.CONSENT_WITHDRAWN,
     }
 )
 
@@ -37,6 +39,9 @@ class OpenStep(NamedTuple):
 
     id: int
     run_id: int | None
+    number: int | None
+    kind: str
+    held: str
     title: str
     due: float
     assignee_id: int | None
@@ -121,7 +126,7 @@ def _open_steps(chosen: str) -> dict[int, tuple[OpenStep, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT lead_id, id, run_id, title, {_epoch("due_at")}, assignee_id
+            SELECT lead_id, id, run_id, step, kind, held, title, {_epoch("due_at")}, assignee_id
             FROM followups_followup WHERE lead_id = ANY(%s) AND state = 'scheduled'
             ORDER BY lead_id, due_at, id
             """,

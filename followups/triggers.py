@@ -1,12 +1,13 @@
-"""The trigger by which news on a lead's timeline changes what is planned for it.
+"""The triggers by which news on a lead's timeline, and a setting, change what is planned.
 
-It runs in the writer's transaction and set by set (see scoring.triggers): from the commit of a
-reply, a booked meeting, an opt-out or a hand-raise on, no step of the run that it ends may be
-begun. Everything else is left to planning, for which the standing is marked.
+The one on activities runs in the writer's transaction and set by set (see scoring.triggers): from
+the commit of a reply, a booked meeting, an opt-out or a hand-raise on, no step of the run that it
+ends may be begun. Everything else is left to planning, for which the standing is marked.
 """
 
 import pgtrigger
 
+from accounts.models import Workspace
 from followups.definitions import Exit
 from followups.runs import EndReason
 from leads.activities import CONTACT, Kind
@@ -80,6 +81,30 @@ class ActivityPlans(Activity):
                         OR EXISTS (SELECT FROM followups_run r WHERE r.lead_id = n.lead_id)
                     )
                 );
+                RETURN NULL;
+                """,
+            )
+        ]
+
+
+class WorkspacePlans(Workspace):
+    """The workspace, as what decides whether consumers may be called without having agreed."""
+
+    class Meta:
+        proxy = True
+        triggers = [
+            pgtrigger.Trigger(
+                name="changes_plans",
+                when=pgtrigger.After,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    "OLD.consumers_must_agree <> NEW.consumers_must_agree"
+                ),
+                func="""
+                PERFORM FROM scoring_standing WHERE is_open ORDER BY lead_id FOR NO KEY UPDATE;
+                UPDATE scoring_standing s
+                SET unplanned_at = coalesce(s.unplanned_at, leadqual_now())
+                FROM leads_lead l WHERE l.id = s.lead_id AND l.kind = 'b2c' AND s.is_open;
                 RETURN NULL;
                 """,
             )

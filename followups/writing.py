@@ -10,7 +10,8 @@ from django.db import connection
 class NewStep:
     """A step to schedule, of the run `run_id` or, where that is None, of one to start with it.
 
-    `started_at` and `due` in seconds since the epoch.
+    `started_at` and `due` in seconds since the epoch; `left_out` says why the steps before it are
+    left out, if any are.
     """
 
     lead_id: int
@@ -24,6 +25,7 @@ class NewStep:
     due: float
     held: str
     outside_team_hours: bool
+    left_out: str = ""
     title: str = ""
     body: str = ""
 
@@ -55,6 +57,8 @@ class Changes:
     contacted: dict[int, float] = field(default_factory=dict)  # lead → first contact
     ends: dict[int, str] = field(default_factory=dict)  # run → reason
     cancels: list[int] = field(default_factory=list)  # follow-ups
+    left_out: dict[int, str] = field(default_factory=dict)  # follow-up → why it is skipped
+    held: dict[int, str] = field(default_factory=dict)  # follow-up → why it waits, "" no more
     assignees: dict[int, int | None] = field(default_factory=dict)  # follow-up → person
     steps: list[NewStep] = field(default_factory=list)
     standings: dict[int, StandingRow] = field(default_factory=dict)  # lead → row
@@ -68,6 +72,8 @@ def write(changes: Changes) -> int:
         changes.standings[lead_id].waits = True
     _end_runs(changes.ends)
     _cancel(changes.cancels)
+    _leave_out(changes.left_out)
+    _hold(changes.held)
     _assign(changes.assignees)
     _schedule(changes.steps)
     _update_standings(list(changes.standings.values()))
@@ -118,6 +124,32 @@ def _cancel(followups: list[int]) -> None:
                 "UPDATE followups_followup SET state = 'cancelled', ended_at = leadqual_now() "
                 "WHERE id = ANY(%s) AND state = 'scheduled'",
                 [_numbers(followups)],
+            )
+
+
+def _leave_out(reasons: Mapping[int, str]) -> None:
+    if reasons:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE followups_followup f
+                SET state = 'skipped', note = n.reason, ended_at = leadqual_now()
+                FROM unnest(%s::bigint[], %s::text[]) AS n(id, reason)
+                WHERE f.id = n.id AND f.state = 'scheduled'
+                """,
+                [_numbers(reasons), _texts(reasons.values())],
+            )
+
+
+def _hold(reasons: Mapping[int, str]) -> None:
+    if reasons:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE followups_followup f SET held = n.reason
+                FROM unnest(%s::bigint[], %s::text[]) AS n(id, reason) WHERE f.id = n.id
+                """,
+                [_numbers(reasons), _texts(reasons.values())],
             )
 
 

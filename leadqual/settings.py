@@ -4,6 +4,7 @@
 Everything else has a default that is safe in production.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -21,6 +22,11 @@ env = environ.Env()
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env("SECRET_KEY", default="only-for-debugging" if DEBUG else environ.Env.NOTSET)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+# Under it the numbers and addresses not to be contacted are kept. It has to stay: under another key
+# nobody on that list is known again.
+SUPPRESSION_KEY = hashlib.sha256(
+    b"leadqual.suppression" + (env("SUPPRESSION_KEY", default="") or SECRET_KEY).encode()
+).digest()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # `make run` serves plain HTTP on loopback; a real site sets HTTPS=1 behind its proxy.

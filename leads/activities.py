@@ -20,6 +20,8 @@ class Kind(models.TextChoices):
     TIER_OVERRIDDEN = "tier_overridden", "Tier set by hand"
     FOLLOWUP_DONE = "followup_done", "Follow-up done"
     FOLLOWUP_SKIPPED = "followup_skipped", "Follow-up skipped"
+    CONSENT_GRANTED = "consent_granted", "Agreed to be contacted"
+    CONSENT_WITHDRAWN = "consent_withdrawn", "Asked not to be contacted"
     # two-way contact
     CALL_ATTEMPTED = "call_attempted", "Call attempted"
     CALL_CONNECTED = "call_connected", "Call connected"

@@ -1,4 +1,4 @@
-"""Lead, company, source, stage, identity, activity, outcome, custom field."""
+"""Lead, company, source, stage, identity, activity, outcome, consent, custom field."""
 
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from django.db import models
 from accounts.models import Team
 from core.clock import DatabaseNow
 from leads.activities import Kind
+from leads.consent import Channel, ConsentSource, ConsentState
 from leads.querysets import LeadQuerySet, search_text
 from leads.stages import StageKey
 
@@ -321,3 +322,47 @@ class Outcome(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_result_display()} (round {self.round})"
+
+
+class Consent(models.Model):
+    """What a lead said about being contacted by one channel. Appended, never edited; newest counts.
+
+    `wording` is what it agreed to or said, `at` when.
+    """
+
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, db_index=False, related_name="consents"
+    )
+    channel = models.CharField(max_length=5, choices=Channel)
+    state = models.CharField(max_length=9, choices=ConsentState)
+    at = models.DateTimeField(db_default=DatabaseNow())
+    recorded_at = models.DateTimeField(db_default=DatabaseNow())
+    source = models.CharField(max_length=7, choices=ConsentSource)
+    wording = models.CharField(max_length=500, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["lead", "channel", "-at", "-id"], name="consent_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.get_channel_display()}: {self.get_state_display()}"
+
+
+class Suppression(models.Model):
+    """A number or address that is not to be contacted, whoever it belongs to.
+
+    Only a keyed hash is kept (leads.consent.address_hash), so it outlives the lead's erasure.
+    """
+
+    hmac = models.BinaryField(max_length=32, primary_key=True)
+    reason = models.CharField(max_length=60)
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    def __str__(self) -> str:
+        return f"{self.reason}, {self.at:%Y-%m-%d}"

@@ -20,6 +20,11 @@ def can_change_lead(actor: User, lead: Lead) -> Decision:
     return refused("This lead belongs to a colleague.")
 
 
+def can_record_consent(actor: User, lead: Lead) -> Decision:
+    """Whoever may change a lead notes what it said about being contacted."""
+    return can_change_lead(actor, lead)
+
+
 def can_claim_lead(actor: User, lead: Lead) -> Decision:
     """Anyone who may read an unowned lead of their team may take it."""
     if lead.owner_id is not None:

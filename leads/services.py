@@ -9,16 +9,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User, Workspace
-from core.clock import DatabaseNow
+from core.clock import DatabaseNow, now
 from core.errors import Conflict, FieldProblem, Forbidden, Invalid, StaleVersion
 from leads import custom_fields, identity, policies, titles
 from leads.activities import Kind
-from leads.models import Activity, Company, Identity, Lead, Outcome, Source
+from leads.consent import Channel, ConsentSource, ConsentState, address_hash
+from leads.models import (
+    Activity,
+    Company,
+    Consent,
+    Identity,
+    Lead,
+    Outcome,
+    Source,
+)
+from leads.selectors import refused_contact
 from leads.stages import MOVES, StageKey
 
+CLOCKS_DIFFER = dt.timedelta(minutes=5)  # between us and who tells us what happened
 UNSET: Any = object()  # a field that the caller did not name, which differs from null
 
 
@@ -255,7 +267,113 @@ def record_activity(
         if known is None:
             raise Conflict("This dedupe key belongs to another lead's activity.") from None
         return known
+    _heed(activity, by)
     return activity
+
+
+def _heed(activity: Activity, by: User | None) -> None:
+    """Take what a lead did for its word: who asks for contact may be called, and by mail too."""
+    said: list[tuple[Channel, ConsentState]] = []
+    if activity.kind == Kind.UNSUBSCRIBED:
+        said = [(Channel.EMAIL, ConsentState.WITHDRAWN)]
+    elif activity.kind == Kind.HAND_RAISED:
+        refused = refused_contact([activity.lead_id]).get(activity.lead_id, {})
+        said = [(channel, ConsentState.GRANTED) for channel in Channel if channel in refused]
+    for channel, state in said:
+        write_consent(
+            activity.lead,
+            channel,
+            state,
+            by=by,
+            source=ConsentSource.LEAD,
+            wording=Kind(activity.kind).label,
+            at=activity.at if isinstance(activity.at, dt.datetime) else None,
+        )
+
+
+@transaction.atomic
+def record_consent(
+    lead: Lead,
+    channel: str,
+    state: str,
+    *,
+    by: User,
+    source: str = ConsentSource.HAND,
+    wording: str = "",
+    at: dt.datetime | None = None,
+) -> Consent:
+    """Keep what a lead said about being contacted; raise Invalid naming the field, or Forbidden."""
+    policies.can_record_consent(by, lead).require()
+    wrong = [
+        FieldProblem(name, "not_a_choice", f"must be one of {', '.join(choices.values)}")
+        for name, value, choices in (
+            ("channel", channel, Channel),
+            ("state", state, ConsentState),
+            ("source", source, ConsentSource),
+        )
+        if value not in choices.values
+    ]
+    wording = identity.clean_text(wording)
+    if len(wording) > 500:
+        wrong.append(FieldProblem("wording", "too_long", "has at most 500 characters"))
+    if state == ConsentState.GRANTED and not wording:
+        wrong.append(FieldProblem("wording", "required", "say what the lead agreed to, and how"))
+    if at is not None and at > now() + CLOCKS_DIFFER:
+        wrong.append(FieldProblem("at", "in_future", "has not happened yet"))
+    if wrong:
+        raise Invalid(wrong)
+    return write_consent(lead, channel, state, by=by, source=source, wording=wording, at=at)
+
+
+def write_consent(
+    lead: Lead,
+    channel: str,
+    state: str,
+    *,
+    by: User | None,
+    source: str,
+    wording: str,
+    at: dt.datetime | None = None,
+) -> Consent:
+    """Write one word of a lead, and a refusal also for the number or address itself.
+
+    For services that have asked the policy; the caller plans the lead's follow-ups anew.
+    """
+    moment = at or now()
+    consent = Consent.objects.create(
+        lead=lead,
+        channel=channel,
+        state=state,
+        at=moment,
+        source=source,
+        wording=wording,
+        actor=by,
+    )
+    granted = state == ConsentState.GRANTED
+    address = lead.phone if channel == Channel.CALL else lead.email
+    if address and not granted:
+        _suppress(address, ConsentSource(source).label, moment)
+    Activity.objects.create(
+        lead=lead,
+        kind=Kind.CONSENT_GRANTED if granted else Kind.CONSENT_WITHDRAWN,
+        at=moment,
+        actor=by,
+        data={"channel": channel, "source": source, "text": wording},
+    )
+    return consent
+
+
+def _suppress(address: str, reason: str, at: dt.datetime) -> None:
+    """Put a normal number or address on the list of those not to be contacted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO leads_suppression AS s (hmac, reason, at) VALUES (%s, %s, %s)
+            ON CONFLICT (hmac) DO UPDATE
+            SET at = greatest(s.at, excluded.at), reason = excluded.reason
+            """,
+            [address_hash(settings.SUPPRESSION_KEY, address), reason, at],
+        )
 
 
 def _lock(lead: Lead) -> Lead:

@@ -122,6 +122,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     "desk:record_outcome": {"POST": changes(302, result="won")},
     "desk:assign_lead": {"POST": Rule(CLAIMS, 302, {"owner": "me"})},
     "desk:add_evidence": {"POST": changes(302, dimension="budget", answer="r:67")},
+    "desk:record_consent": {"POST": changes(302, channel="call", state="withdrawn")},
     "desk:override_tier": {"POST": changes(302, tier="hot", reason="Met at a fair.", until=_DAY)},
     "desk:give_feedback": {"POST": changes(302, signal="budget", verdict="too_low")},
     "desk:mark_seen": {"POST": Rule(OWN_FEEDBACK, 302)},
@@ -171,6 +172,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     "api:standing": {"GET": sees()},
     "api:evidence": {"GET": sees(), "POST": changes(201, dimension="budget", rating=67)},
     "api:outcomes": {"GET": sees(), "POST": changes(201, result="won", value=_MONEY)},
+    "api:consents": {"GET": sees(), "POST": changes(201, channel="call", state="withdrawn")},
     "api:activities": {"GET": sees(), "POST": changes(201, kind="page_viewed")},
     "api:feedback": {
         "GET": sees(),

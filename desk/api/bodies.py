@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from core.api import Body, Moment, Text, Whole
 from leads.activities import RECORDABLE
+from leads.consent import Channel, ConsentSource, ConsentState
 from leads.models import Lead, Outcome
 from leads.services import LeadInput
 from leads.titles import SENIORITIES
@@ -188,6 +189,21 @@ class RecordOutcomeBody(Body):
     reason = Text(max_length=200, required=False, allow_blank=True)
     value = AmountBody(required=False, help_text="Otherwise the lead's value.")
     at = Moment(required=False)
+
+
+class RecordConsentBody(Body):
+    """What a lead said about being contacted by one channel. The newest by `at` counts."""
+
+    channel = serializers.ChoiceField(Channel.choices)
+    state = serializers.ChoiceField(ConsentState.choices)
+    source = serializers.ChoiceField(ConsentSource.choices, default=ConsentSource.API)
+    wording = Text(
+        max_length=500,
+        required=False,
+        allow_blank=True,
+        help_text="What it agreed to, and where; needed for an agreement.",
+    )
+    at = Moment(required=False, help_text="At most five minutes ahead.")
 
 
 class RecordActivityBody(Body):

@@ -117,6 +117,25 @@ OUTCOME: Json = {
     "recorded_by": {"id": 12, "name": "Anna"},
 }
 NEW_OUTCOME: Json = {"result": "won", "value": {"amount_minor": 1250000, "currency": "EUR"}}
+CONSENT: Json = {
+    "id": 57,
+    "channel": "call",
+    "state": "granted",
+    "source": "api",
+    "wording": "Ticked “You may call me about this” on the contact form",
+    "at": "2026-11-22T09:02:10Z",
+    "recorded_at": "2026-11-22T09:02:11Z",
+    "actor": {"id": 12, "name": "Anna"},
+}
+NEW_CONSENT: Json = {
+    "channel": "call",
+    "state": "granted",
+    "wording": "Ticked “You may call me about this” on the contact form",
+}
+MAY_CONTACT: Json = {
+    "call": {"allowed": True, "reason": None},
+    "email": {"allowed": False, "reason": "Asked on 3 Nov 2026 not to be written to."},
+}
 ACTIVITY: Json = {
     "id": 90210,
     "kind": "page_viewed",

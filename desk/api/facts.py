@@ -9,16 +9,24 @@ from accounts.models import User
 from core.api import Endpoint
 from core.clock import now
 from core.cursors import PARAMETERS, Order, read_page, take
+from core.decisions import ALLOWED
 from core.errors import Invalid, NotFound
 from core.filters import Choices, FilterSet, Moment, YesNo
 from core.wire import answer, answer_page
 from desk import services
 from desk.api import examples, rows, shapes
-from desk.api.bodies import AddEvidenceBody, RecordActivityBody, RecordOutcomeBody
+from desk.api.bodies import (
+    AddEvidenceBody,
+    RecordActivityBody,
+    RecordConsentBody,
+    RecordOutcomeBody,
+)
 from desk.api.leads import visible_lead
 from leads.activities import Kind
-from leads.models import Activity, Outcome
+from leads.consent import Channel
+from leads.models import Activity, Consent, Outcome
 from leads.querysets import visibility
+from leads.selectors import refused_contact
 from scoring.live import live_config
 from scoring.models import Evidence, Standing
 from scoring.selectors import explain
@@ -181,6 +189,56 @@ class OutcomeList(Endpoint):
             body |= {"value_minor": value["amount_minor"], "currency": value["currency"]}
         outcome = services.record_outcome(lead, by=asker(request), **body)
         return answer(rows.outcome(outcome), 201)
+
+
+class ConsentList(Endpoint):
+    """What one lead said about being contacted."""
+
+    parameters = PARAMETERS
+    orders = tuple(NEWEST_ACTIVITY)
+
+    @extend_schema(
+        operation_id="list_consents",
+        summary="List what a lead said about being contacted",
+        description="`may_contact` is what follows from it now, and the check before dialling.",
+        responses=OpenApiResponse(
+            shapes.page_of(shapes.ConsentShape, may_contact=shapes.MayContactShape()),
+            examples=[
+                OpenApiExample(
+                    "A page",
+                    {**examples.page(examples.CONSENT), "may_contact": examples.MAY_CONTACT},
+                )
+            ],
+        ),
+    )
+    def get(self, request: Request, lead_id: int) -> HttpResponse:
+        """Answer one page, the newest first."""
+        lead = visible_lead(asker(request), lead_id)
+        queryset = Consent.objects.filter(lead=lead).select_related("actor")
+        bound = ("consents", str(lead_id), str(asker(request).pk))
+        page = read_page(request.query_params, NEWEST_ACTIVITY, bound_to=bound)
+        found, cursor = take(queryset, page)
+        refused = refused_contact([lead_id]).get(lead_id, {})
+        may = {channel: rows.decision(refused.get(channel, ALLOWED)) for channel in Channel.values}
+        return answer_page(request, [rows.consent(item) for item in found], cursor, may_contact=may)
+
+    @extend_schema(
+        operation_id="record_consent",
+        summary="Record that a lead agreed to be contacted, or refused",
+        description="Follow-ups obey at once: what the lead refused is not shown as due.",
+        request=RecordConsentBody,
+        responses={
+            201: OpenApiResponse(
+                shapes.ConsentShape, examples=[OpenApiExample("Agreed", examples.CONSENT)]
+            )
+        },
+        examples=[OpenApiExample("Agreed", examples.NEW_CONSENT, request_only=True)],
+    )
+    def post(self, request: Request, lead_id: int) -> HttpResponse:
+        """Record it."""
+        lead = visible_lead(asker(request), lead_id)
+        body = RecordConsentBody.read(request)
+        return answer(rows.consent(services.record_consent(lead, by=asker(request), **body)), 201)
 
 
 class ActivityList(Endpoint):

@@ -3,8 +3,9 @@
 from typing import Any
 
 from accounts.models import User
+from core.decisions import Decision
 from desk.listing import LeadRow
-from leads.models import Activity, Outcome
+from leads.models import Activity, Consent, Outcome
 from scoring.feedback import told
 from scoring.models import Evidence, Feedback, Standing
 from scoring.selectors import Explanation, LedgerLine
@@ -104,6 +105,25 @@ def outcome(item: Outcome) -> Json:
         "recorded_at": item.recorded_at,
         "recorded_by": person(item.recorded_by),
     }
+
+
+def consent(item: Consent) -> Json:
+    """Return a word about being contacted; its actor must be loaded."""
+    return {
+        "id": item.pk,
+        "channel": item.channel,
+        "state": item.state,
+        "source": item.source,
+        "wording": item.wording or None,
+        "at": item.at,
+        "recorded_at": item.recorded_at,
+        "actor": person(item.actor),
+    }
+
+
+def decision(made: Decision) -> Json:
+    """Return what is allowed, with the reason where it is not."""
+    return {"allowed": made.allowed, "reason": made.reason or None}
 
 
 def activity(item: Activity) -> Json:

@@ -11,6 +11,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from leads.activities import Kind
+from leads.consent import Channel, ConsentSource, ConsentState
 from leads.models import Lead, Outcome
 from leads.stages import StageKey
 from scoring.models import Evidence, Feedback
@@ -159,6 +160,29 @@ class OutcomeShape(Shape):
     at = serializers.DateTimeField()
     recorded_at = serializers.DateTimeField()
     recorded_by = Named(allow_null=True)
+
+
+class ConsentShape(Shape):
+    id = serializers.IntegerField()
+    channel = serializers.ChoiceField(Channel.choices)
+    state = serializers.ChoiceField(ConsentState.choices)
+    source = serializers.ChoiceField(ConsentSource.choices)
+    wording = serializers.CharField(allow_null=True)
+    at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+    actor = Named(allow_null=True)
+
+
+class DecisionShape(Shape):
+    allowed = serializers.BooleanField()
+    reason = serializers.CharField(allow_null=True)
+
+
+class MayContactShape(Shape):
+    """By which channels the lead may be contacted now."""
+
+    call = DecisionShape()
+    email = DecisionShape()
 
 
 class ActivityShape(Shape):

@@ -1,7 +1,7 @@
 """URLs of the API's resources below /api/v1/."""
 
 from core.api import endpoint
-from desk.api.facts import ActivityList, EvidenceList, OutcomeList, StandingDetail
+from desk.api.facts import ActivityList, ConsentList, EvidenceList, OutcomeList, StandingDetail
 from desk.api.feedback import FeedbackList
 from desk.api.leads import LeadDetail, LeadList
 from desk.api.work import Frameworks, Me, Queue
@@ -12,6 +12,7 @@ urlpatterns = [
     endpoint("leads/<int:lead_id>/evidence", EvidenceList.as_view(), "evidence"),
     endpoint("leads/<int:lead_id>/outcomes", OutcomeList.as_view(), "outcomes"),
     endpoint("leads/<int:lead_id>/activities", ActivityList.as_view(), "activities"),
+    endpoint("leads/<int:lead_id>/consents", ConsentList.as_view(), "consents"),
     endpoint("leads/<int:lead_id>/standing", StandingDetail.as_view(), "standing"),
     endpoint("leads/<int:lead_id>/feedback", FeedbackList.as_view(), "feedback"),
     endpoint("queue", Queue.as_view(), "queue"),

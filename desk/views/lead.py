@@ -137,6 +137,21 @@ def assign_lead(request: HttpRequest, lead_id: int) -> HttpResponse:
 
 
 @require_POST
+def record_consent(request: HttpRequest, lead_id: int) -> HttpResponse:
+    """Keep whether the lead agreed to be called or written to."""
+    viewer = viewer_of(request)
+    lead = get_lead(viewer, lead_id)
+    form = forms.ConsentForm(request.POST)
+    if not form.is_valid():
+        return invalid(request, lead_id, form)
+    try:
+        consent = services.record_consent(lead, by=viewer, **form.cleaned_data)
+    except Invalid as error:
+        return refused(request, lead_id, form, error)
+    return changed(request, lead_id, f"Noted. {consent}.", lead.standing)
+
+
+@require_POST
 def add_evidence(request: HttpRequest, lead_id: int) -> HttpResponse:
     """Add an answer; the score moves at once."""
     viewer = viewer_of(request)

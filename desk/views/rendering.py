@@ -64,6 +64,7 @@ def _forms_of(page: lead_page.LeadPage, bound: dict[str, PageForm]) -> dict[str,
             initial={"value": None if value is None else money.major(value, page.lead.currency)}
         ),
         "assign": forms.AssignForm(),
+        "consent": forms.ConsentForm(),
         "evidence": forms.EvidenceForm(),
         "override": forms.OverrideForm(initial={"until": until}),
         "feedback": forms.FeedbackForm(),

@@ -125,6 +125,20 @@ def test_adding_evidence_and_rescoring_takes_ten_queries(api: Api, lead: Lead) -
     assert len(sql) <= AUTHENTICATION + 10, "\n".join(sql)
 
 
+# --- consent -----------------------------------------------------------------------------------
+def test_consent_is_recorded_and_says_who_may_be_contacted(api: Api, lead: Lead) -> None:
+    path = f"leads/{lead.pk}/consents"
+    added = api.post(path, {"channel": "email", "state": "withdrawn"})
+    assert added.status_code == 201, added.content
+    body = api.get(path).json()
+    assert body["data"] == [added.json()]
+    assert body["may_contact"]["call"] == {"allowed": True, "reason": None}
+    assert not body["may_contact"]["email"]["allowed"]
+    assert body["may_contact"]["email"]["reason"].endswith("not to be written to.")
+    document = assert_problem(api.post(path, {"channel": "call", "state": "granted"}), 422)
+    assert document["detail"] == "wording: say what the lead agreed to, and how"
+
+
 # --- outcomes ----------------------------------------------------------------------------------
 
 

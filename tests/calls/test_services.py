@@ -8,13 +8,14 @@ import pytest
 from accounts.models import User
 from calls import services
 from calls.models import Call, CallAnswer, CallOutcome
-from calls.selectors import barred_since
 from core import clock
 from core.clock import now
 from core.errors import Conflict, Forbidden, Invalid, StaleVersion
 from followups.models import Followup
 from leads.activities import Kind
-from leads.models import Activity, Lead
+from leads.models import Activity, Consent, Lead
+from leads.selectors import may_contact
+from leads.services import record_activity
 from leads.stages import StageKey
 from scoring.models import Evidence, FrameworkVersion, ScoreChange, Snapshot, Standing
 from tests import factories
@@ -310,7 +311,9 @@ def test_who_asked_not_to_be_called_is_not_called(call: Call, rep: User) -> None
     finish(call, "do_not_call", rep)
     lead = Lead.objects.get(pk=call.lead_id)
     assert lead.stage == StageKey.DISQUALIFIED
-    assert barred_since(lead.pk) is not None
+    assert not may_contact(lead.pk, "call")
+    said = Consent.objects.get(lead=lead)
+    assert (said.channel, said.state, said.source) == ("call", "withdrawn", "call")
     Lead.objects.filter(pk=lead.pk).update(stage=StageKey.NEW)
     with pytest.raises(Conflict, match="not to be called"):
         services.start_call(lead, by=rep)
@@ -318,8 +321,8 @@ def test_who_asked_not_to_be_called_is_not_called(call: Call, rep: User) -> None
     assert new
     finish(inbound, "technical", rep)
     with clock.at(now() + SOON):
-        factories.make_activity(lead, Kind.HAND_RAISED)
-    assert barred_since(lead.pk) is None
+        record_activity(lead, Kind.HAND_RAISED, by=rep)
+    assert may_contact(lead.pk, "call")
 
 
 def test_a_failed_line_ends_no_clock(call: Call, rep: User) -> None:
@@ -365,5 +368,5 @@ def test_every_outcome_does_what_it_declares(call: Call, rep: User, key: str) ->
     assert (Kind.CALL_CONNECTED in kinds) == outcome.connected
     assert bool(kinds & {Kind.CALL_CONNECTED, Kind.CALL_ATTEMPTED}) == outcome.ends_clock
     assert (done.followup is not None) == bool(outcome.followup_kind)
-    assert (barred_since(lead.pk) is not None) == outcome.bars_calls
+    assert bool(may_contact(lead.pk, "call")) != outcome.bars_calls
     assert ScoreChange.objects.filter(lead=lead).count() <= 1

@@ -455,3 +455,22 @@ def test_feedback_is_given_seen_and_answered_on_the_page(
     seen = rep_client.post(f"/feedback/{feedback.pk}/seen/", {"next": "/today/"})
     assert seen["Location"] == "/today/"
     assert "Looked at in March." not in _get(rep_client, lead)
+
+
+# --- consent ------------------------------------------------------------------------------------
+
+
+def test_a_refusal_is_noted_and_the_lead_is_not_offered_for_dialling(
+    rep_client: Client, lead: Lead
+) -> None:
+    assert 'id="not-to-contact"' not in _get(rep_client, lead)
+    missing = _post(rep_client, lead, "consents", script=True, channel="call", state="granted")
+    assert missing.status_code == 422
+    assert "Say what the lead agreed to, and how." in missing.content.decode()
+    said = "<b>No</b> more calls"
+    done = _post(rep_client, lead, "consents", channel="call", state="withdrawn", wording=said)
+    assert done.status_code == 302
+    page = _get(rep_client, lead)
+    for shown in ("Not to be called.", "They are calling", "&lt;b&gt;No&lt;/b&gt; more calls"):
+        assert shown in page
+    assert said not in page

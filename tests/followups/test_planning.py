@@ -7,13 +7,15 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models import Workspace
 from core.invariants import breaks
 from core.sweeps import run_sweep
 from followups import planning
 from followups.models import Followup, PlayVersion, Run
+from followups.services import add_followup
 from leads.activities import Kind
 from leads.models import Activity, Lead, Outcome
-from leads.services import assign_lead, move_lead, record_outcome
+from leads.services import assign_lead, move_lead, record_consent, record_outcome
 from scoring.models import Standing
 from tests import factories
 from tests.followups.conftest import (
@@ -40,6 +42,60 @@ def assert_sound():
 
 def at(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+# --- consent -------------------------------------------------------------------------------------
+def test_what_a_lead_refused_is_left_out_of_its_run_and_held_where_a_person_planned_it(put, rep):
+    lead = put("hot")
+    plan()
+    by_hand = add_followup(
+        lead, by=rep, kind="call", title="Ring", due_at=TUESDAY + dt.timedelta(hours=1)
+    )
+    record_consent(lead, "call", "withdrawn", by=rep)
+    planning.plan([lead.pk])
+    call, email = Followup.objects.filter(run__isnull=False).order_by("step")
+    assert (call.state, email.state, email.kind) == ("skipped", "scheduled", "email")
+    assert call.note.startswith("Asked on")
+    by_hand.refresh_from_db()
+    assert (by_hand.state, by_hand.held) == ("scheduled", call.note)
+    assert by_hand not in Followup.objects.to_do_by(rep)
+    assert standing(lead).next_due_at == email.due_at
+    assert_sound()
+    # Without e-mail too, only the task is left of the play.
+    record_consent(lead, "email", "withdrawn", by=rep)
+    planning.plan([lead.pk])
+    task = Followup.objects.get(run__isnull=False, state="scheduled")
+    assert (task.kind, task.step) == ("task", 2)
+    assert_sound()
+    record_consent(lead, "call", "granted", by=rep, wording="“Do call me.”")
+    planning.plan([lead.pk])
+    by_hand.refresh_from_db()
+    assert by_hand.held == ""
+    assert_sound()
+
+
+def test_a_play_begins_with_the_first_step_that_the_lead_has_not_refused(put, rep):
+    lead = put("hot", phone="+4930123456")
+    other = put("hot", phone="+4930123456")
+    record_consent(other, "call", "withdrawn", by=rep)
+    record_consent(other, "email", "withdrawn", by=rep)
+    plan()
+    (step,) = steps_of(lead)
+    assert (step.kind, step.step) == ("email", 1)
+    assert "Left out before this: This number is on the list" in step.body
+    assert standing(lead).sla_due_at is None
+    assert [step.kind for step in steps_of(other)] == ["task"]
+    assert_sound()
+
+
+def test_the_setting_for_consumers_plans_them_anew(put):
+    lead, business = put("hot", kind="b2c"), put("hot")
+    plan()
+    Workspace.objects.update(consumers_must_agree=True)
+    assert plan() == 1
+    assert [step.state for step in steps_of(lead)] == ["skipped", "scheduled"]
+    assert [step.kind for step in steps_of(business)] == ["call"]
+    assert_sound()
 
 
 # --- starting ------------------------------------------------------------------------------------
