@@ -40,6 +40,7 @@ def measure(rounds: int) -> list[Result]:
     fill("bench_standing", "scoring_standing")
     fill("bench_heap", "scoring_standing")
     with Workers(WORKERS) as workers:
+        workers.wait_until_up()
         n, changing, changed = _every_score_changing(workers, rounds)
         same, unchanged = _nothing_changing(workers, rounds)
     works = changing + unchanged

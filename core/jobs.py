@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from core.clock import DatabaseNow
 from core.models import Job, JobChunk
@@ -79,7 +79,7 @@ def add_chunks(job: Job, chunks: Iterable[dict[str, Any]]) -> None:
         batch_size=1000,
     )
     if not made:
-        _end_if_complete(job)
+        _end_if_complete(Job.objects.select_for_update().get(pk=job.pk))
     nudge_on_commit("core.run_chunks")
 
 
@@ -91,23 +91,19 @@ def run_chunks() -> int:
 
 def run_one_chunk(job_id: int | None = None) -> bool:
     """Claim and do one open chunk (of one job, or of any); return False when none could be had."""
-    with connection.cursor() as cursor, transaction.atomic():
-        cursor.execute(
-            """
-            SELECT c.id, c.job_id, c.args
-            FROM core_jobchunk c JOIN core_job j ON j.id = c.job_id
-            WHERE NOT c.done AND j.state = 'running' AND (%(job)s::bigint IS NULL OR j.id = %(job)s)
-            ORDER BY c.job_id, c.number LIMIT 1
-            FOR UPDATE OF c SKIP LOCKED
-            """,
-            {"job": job_id},
+    chunks = JobChunk.objects.filter(done=False, job__state=Job.State.RUNNING)
+    if job_id is not None:
+        chunks = chunks.filter(job_id=job_id)
+    with transaction.atomic():
+        chunk = (
+            chunks.select_related("job")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("job_id", "number")
+            .first()
         )
-        row = cursor.fetchone()
-        if row is None:
+        if chunk is None:
             return False
-        chunk_id, job_id, _ = row
-        chunk = JobChunk.objects.get(pk=chunk_id)
-        job = Job.objects.get(pk=job_id)
+        job = chunk.job
         try:
             with transaction.atomic():
                 counts = dict(_kinds[job.kind].run_chunk(job, chunk.args))
@@ -116,21 +112,15 @@ def run_one_chunk(job_id: int | None = None) -> bool:
             chunk.attempts += 1
             chunk.error = f"{type(error).__name__}: {error}"[:2000]
             chunk.done = chunk.attempts >= MAX_ATTEMPTS
-            chunk.save(update_fields=["attempts", "error", "done"])
             counts = {"failed_chunks": 1} if chunk.done else {}
         else:
-            JobChunk.objects.filter(pk=chunk_id).update(done=True, error="")
+            chunk.done, chunk.error = True, ""
+        chunk.save(update_fields=["attempts", "error", "done"])
+        # Taken last and held only to the commit, since all workers on the job want it.
+        job.refresh_from_db(from_queryset=Job.objects.select_for_update())
         _count(job, counts)
         _end_if_complete(job)
     return True
-
-
-def work_on(job: Job) -> Job:
-    """Do chunks of `job` in this process until none can be claimed; return it as it is then."""
-    while run_one_chunk(job.pk):
-        pass
-    job.refresh_from_db()
-    return job
 
 
 def cancel_job(job: Job) -> None:
@@ -148,27 +138,28 @@ def fail_job(job: Job, reason: str) -> None:
 
 
 def _count(job: Job, counts: dict[str, int]) -> None:
-    """Add `counts` to the job's. The row lock it takes is held only to the end of the chunk."""
-    done = counts.pop("done", 0)
-    job.refresh_from_db(from_queryset=Job.objects.select_for_update())
-    job.done += done
+    """Add `counts` to those of the job, whose row is locked."""
+    if not counts:
+        return
+    job.done += counts.pop("done", 0)
     for key, value in counts.items():
         job.counts[key] = job.counts.get(key, 0) + value
     job.save(update_fields=["done", "counts"])
 
 
 def _end_if_complete(job: Job) -> None:
-    """End the job when no chunk is open; the job's row lock makes exactly one caller see that."""
-    locked = Job.objects.select_for_update().get(pk=job.pk)
-    if locked.ended or JobChunk.objects.filter(job=locked, done=False).exists():
+    """End the job, whose row is locked, when no chunk is open; the lock makes exactly one caller
+    see that.
+    """
+    if job.ended or JobChunk.objects.filter(job=job, done=False).exists():
         return
-    kind = _kinds[locked.kind]
+    kind = _kinds[job.kind]
     if kind.finish is not None:
-        kind.finish(locked)
-        locked.refresh_from_db()
-    failed = JobChunk.objects.filter(job=locked).exclude(error="").values_list("error", flat=True)
-    errors = bool(failed) or locked.counts.get("rejected", 0) or locked.counts.get("errors", 0)
-    locked.error = failed[0] if failed else locked.error
-    locked.state = Job.State.SUCCEEDED_WITH_ERRORS if errors else Job.State.SUCCEEDED
-    locked.save(update_fields=["state", "error"])
-    Job.objects.filter(pk=locked.pk).update(finished_at=DatabaseNow())
+        kind.finish(job)
+        job.refresh_from_db()
+    failed = JobChunk.objects.filter(job=job).exclude(error="").values_list("error", flat=True)
+    errors = bool(failed) or job.counts.get("rejected", 0) or job.counts.get("errors", 0)
+    job.error = failed[0] if failed else job.error
+    job.state = Job.State.SUCCEEDED_WITH_ERRORS if errors else Job.State.SUCCEEDED
+    job.save(update_fields=["state", "error"])
+    Job.objects.filter(pk=job.pk).update(finished_at=DatabaseNow())

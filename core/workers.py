@@ -1,4 +1,4 @@
-"""Works on jobs with several processes, which need no Celery to be up."""
+"""Works on jobs in this process and in helpers of its own, which need no Celery to be up."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from django.db import connection
 from core import jobs
 from core.models import Job
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 
 
 def same_database() -> dict[str, str]:
@@ -39,7 +39,10 @@ class Work:
 
 
 class Workers:
-    """Processes that are up and wait for jobs: `with Workers(2) as workers: workers.work(job)`."""
+    """Processes that wait for jobs: `with Workers(2) as workers: workers.work(job)`.
+
+    They are new processes, not forks of this one, so that they share no connection and no memory.
+    """
 
     def __init__(self, count: int) -> None:
         self.processes = [
@@ -53,14 +56,18 @@ class Workers:
             )
             for _ in range(count)
         ]
-        for process in self.processes:
-            _line_of(process)  # it says that it is ready
 
-    def work(self, job: Job, tell: Callable[[Job], None] = lambda job: None) -> list[Work]:
-        """Let all processes work on `job` until it has ended; return what each of them did.
+        self._up = False
 
-        A process that dies gives its chunk back and the others do it; the dead say nothing.
-        """
+    def wait_until_up(self) -> None:
+        """Wait until every process has said that it is ready."""
+        if not self._up:
+            for process in self.processes:
+                _line_of(process)
+        self._up = True
+
+    def begin(self, job: Job) -> None:
+        """Let all processes work on `job`, after what they have been given before."""
         for process in self.processes:
             try:
                 assert process.stdin is not None
@@ -68,13 +75,16 @@ class Workers:
                 process.stdin.flush()
             except BrokenPipeError:
                 pass
-        alive = [process for process in self.processes if process.poll() is None]
-        while alive and not job.ended:
-            time.sleep(POLL_SECONDS)
-            job.refresh_from_db()
-            tell(job)
-            alive = [process for process in alive if process.poll() is None]
+
+    def work(self, job: Job) -> list[Work]:
+        """Let these processes alone do `job`; return what each of them did.
+
+        A process that dies gives its chunk back and the others do it; the dead say nothing.
+        """
+        self.wait_until_up()
+        self.begin(job)
         lines = [_line_of(process) for process in self.processes]
+        job.refresh_from_db()
         return [Work(**json.loads(line)) for line in lines if line]
 
     def __enter__(self) -> "Workers":
@@ -98,17 +108,25 @@ def _line_of(process: "subprocess.Popen[str]") -> str:
 
 
 def work_on(job: Job, *, processes: int, tell: Callable[[Job], None] = lambda job: None) -> None:
-    """Work on `job` until it has ended, with so many processes or, with one, in this one.
+    """Work on `job` until it has ended, with so many processes, of which this is one.
 
-    `tell` is called with the job as it goes. Raises CommandError when a part of the job failed.
+    `tell` is called with the job between chunks.
     """
-    if processes > 1:
-        with Workers(processes) as workers:
-            workers.work(job, tell)
-    while not job.ended:  # alone, or what dead processes have left
-        if not jobs.run_one_chunk(job.pk):
-            time.sleep(POLL_SECONDS)  # somebody else does the last chunks
-        job.refresh_from_db()
-        tell(job)
+    with Workers(processes - 1) as helpers:
+        helpers.begin(job)
+        while not job.ended:
+            do_a_chunk(job)
+            job.refresh_from_db()
+            tell(job)
+
+
+def do_a_chunk(job: Job) -> None:
+    """Do one chunk of `job`, or wait a moment while others do its last ones."""
+    if not jobs.run_one_chunk(job.pk):
+        time.sleep(POLL_SECONDS)
+
+
+def require_success(job: Job) -> None:
+    """Raise CommandError when a part of the job failed."""
     if job.state != Job.State.SUCCEEDED:
         raise CommandError(f"Job {job.pk} ({job.kind}) ended as {job.state}: {job.error}")

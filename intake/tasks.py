@@ -11,7 +11,7 @@ from core import jobs
 from core.clock import DatabaseNow, now
 from core.copying import copy_rows
 from core.models import Job, JobChunk
-from core.sweeps import nudge_on_commit, sweep
+from core.sweeps import sweep
 from intake import services
 from intake.checking import COLUMNS, Context, check
 from intake.chunks import Chunk, Owners
@@ -25,7 +25,6 @@ from intake.writing import write_chunk
 
 KEPT = dt.timedelta(days=7)  # staged rows of an import; they hold personal data
 CLEARED_AT_ONCE = 20_000  # rows in one transaction
-PLAN = "followups.plan"  # the sweep that starts runs
 
 
 def _import(import_id: int) -> Import:
@@ -151,8 +150,6 @@ def _after_leads(job: Job) -> None:
         imported.report["error"] = "Some rows could not be written; they are in the list."
     state = Import.State.CHECKED if imported.dry_run else Import.State.ENDED
     Import.objects.filter(pk=imported.pk).update(state=state, report=imported.report)
-    if not imported.dry_run:
-        nudge_on_commit(PLAN)
 
 
 jobs.register(services.CHECK, _check_chunk, _after_check)

@@ -4,7 +4,7 @@ The one path for scoring one lead, a million, the oracle and what-if. `standing`
 memory that some rules need: present model, tier steps, override.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -43,6 +43,12 @@ class Assessment:
     rank: Floats
     next_change: Floats
     is_mql: Bools
+
+    def take(self, rows: Bools) -> "Assessment":
+        """Return the results of the chosen rows only."""
+        chosen = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "reason"}
+        reason = [self.reason[row] for row in np.flatnonzero(rows).tolist()]
+        return Assessment(**chosen, reason=reason)
 
 
 @dataclass(frozen=True)

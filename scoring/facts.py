@@ -28,6 +28,7 @@ _FROM = """
 _TIER = "CASE {0} WHEN 'hot' THEN 2 WHEN 'warm' THEN 1 WHEN 'cold' THEN 0 ELSE -1 END"
 _STATE = "CASE s.state WHEN 'scored' THEN 1 WHEN 'disqualified' THEN 2 ELSE 0 END"
 UNSCORED, SCORED, DISQUALIFIED = 0, 1, 2
+VERSION = "s.xmin::text::bigint"  # of a standing's row: another one after any write
 
 
 def _epoch(sql: str) -> str:
@@ -37,6 +38,7 @@ def _epoch(sql: str) -> str:
 # What a rescore needs of the present standing and of the lead, beside the fields of rules.
 _ROW: tuple[tuple[str, ColumnType, str], ...] = (
     ("lead", "i8", "s.lead_id"),
+    ("version", "i8", VERSION),
     ("state", "i8", _STATE),
     ("score", "i8", "s.score"),
     ("low", "i8", "s.low"),
@@ -131,12 +133,16 @@ Chosen = Callable[[str], str]  # the column of a lead's id → SQL condition
 def among(lead_ids: Sequence[int]) -> Chosen:
     """Return the condition that a column is one of `lead_ids` (not empty).
 
-    The range beside the list lets the planner read dense batches as one stretch of each table.
+    The range lets the planner read dense batches as one stretch of each table; where they are
+    dense it says all.
     """
-    ids = ",".join(str(int(i)) for i in lead_ids)
-    low, high = int(min(lead_ids)), int(max(lead_ids))
+    distinct = {int(i) for i in lead_ids}
+    low, high = min(distinct), max(distinct)
+    if len(distinct) == high - low + 1:
+        return lambda column: f"{column} BETWEEN {low} AND {high}"
+    listed = ",".join(map(str, distinct))
     return lambda column: (
-        f"{column} BETWEEN {low} AND {high} AND {column} = ANY('{{{ids}}}'::bigint[])"
+        f"{column} BETWEEN {low} AND {high} AND {column} = ANY('{{{listed}}}'::bigint[])"
     )
 
 
@@ -208,7 +214,7 @@ def _coded(field: Field, hashes: Ints, chosen: Chosen) -> tuple[Ints, list[str]]
     return np.where(hashes == 0, -1, codes).astype(np.int64), values
 
 
-def _hash_of(texts: Sequence[str]) -> list[int]:
+def hashes_of(texts: Sequence[str]) -> list[int]:
     """Return the hashes of known keys (dimensions, activity kinds), asked of the database once."""
     missing = [text for text in texts if text not in _hashes]
     if missing:
@@ -229,7 +235,7 @@ def _spread_evidence(
     evidence_ids: dict[str, Ints] = {}
     at = np.searchsorted(ids, rows["lead"])
     valid = ~(rows["c"] <= as_of)  # NaN: never expires
-    for dimension, code in zip(dimensions, _hash_of(dimensions), strict=True):
+    for dimension, code in zip(dimensions, hashes_of(dimensions), strict=True):
         mine = (rows["key"] == code) & valid
         for target, source in ((ratings, "a"), (observed, "b"), (expires, "c")):
             target[dimension] = no_numbers(len(ids))
@@ -246,7 +252,7 @@ def _spread_counters(
     last_at: dict[str, Floats] = {}
     at = np.searchsorted(ids, rows["lead"])
     now = decayed(rows["a"], rows["b"], rows["d"].astype(np.float64), as_of)
-    codes = dict(zip(kinds := [kind for kind, _ in wanted], _hash_of(kinds), strict=True))
+    codes = dict(zip(kinds := [kind for kind, _ in wanted], hashes_of(kinds), strict=True))
     for kind, half_life in wanted:
         mine = (rows["key"] == codes[kind]) & (rows["d"] == half_life)
         counts[kind, half_life] = np.zeros(len(ids))

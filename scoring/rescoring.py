@@ -6,7 +6,7 @@ later waits for the row and marks it again (docs/adr/0004).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,41 @@ def rescore(
     return len(locked.lead_ids) if found is None else found.written
 
 
+@transaction.atomic
+def rescore_many(lead_ids: Sequence[int]) -> int:
+    """Do what `rescore` does for many open leads, few of which anybody else is changing.
+
+    Facts are read first and without locks, so that a lead that stays as it is costs no write at
+    all. Then the standings to be written are locked. One that is still the version that was read
+    was read right, since whoever changes a fact writes the standing, too (its mark). Others, and
+    those with an expired answer, are read again under the lock.
+    """
+    if not lead_ids:
+        return 0
+    model_ids, as_of = _moment()
+    config = live_config(model_ids)
+    rows = fact_store.read(lead_ids, config, as_of)
+    result = assess(rows, config)
+    ids = rows.facts.lead_ids
+    expired = np.isin(ids, rows.expired)
+    pending = _differs(rows, result, config) | _qualifies(rows, result) | expired
+    pending &= _scores(rows)  # one that was closed meanwhile has a mark, and its own way
+    if not pending.any():
+        return 0
+    locked = lock(ids[pending].tolist())
+    at = np.searchsorted(ids, locked.lead_ids)
+    ready = np.zeros(rows.facts.n, dtype=bool)
+    ready[at] = (rows.standing["version"][at] == locked.versions) & ~expired[at]
+    again = locked.without(ids[ready])
+    written = rescore(again.lead_ids, locked=again)
+    if not ready.all():
+        rows, result = rows.take(ready), result.take(ready)
+    if not rows.facts.n:
+        return written
+    _qualify(rows, result, config)
+    return written + _write(rows, result, config)
+
+
 @dataclass(frozen=True)
 class Rescored:
     """Open leads as a rescore read them (`rows`) and what they have come to (`result`), row by row;
@@ -68,10 +103,10 @@ def rescore_locked(locked: "Locked") -> Rescored | None:
     """
     config = live_config(locked.model_ids)
     rows = _read(locked.lead_ids, config, locked.as_of)
-    scoring = (rows.standing["is_open"] == 1) | (rows.standing["state"] == UNSCORED)
-    if not scoring.all():
-        _close(rows.take(~scoring))
-        rows = rows.take(scoring)
+    scores = _scores(rows)
+    if not scores.all():
+        _close(rows.take(~scores))
+        rows = rows.take(scores)
         if not rows.facts.n:
             return None
     result = assess(rows, config)
@@ -79,20 +114,45 @@ def rescore_locked(locked: "Locked") -> Rescored | None:
     return Rescored(rows, result, config, _write(rows, result, config))
 
 
+def _scores(rows: Rows) -> Bools:
+    """Return which leads are scored: open ones, and closed ones that have never been."""
+    scores: Bools = (rows.standing["is_open"] == 1) | (rows.standing["state"] == UNSCORED)
+    return scores
+
+
 @dataclass(frozen=True)
 class Locked:
-    """Standings that this transaction holds, with the live model versions and the moment (seconds
-    since the epoch) of the lock: all that a service needs to begin, for one query.
+    """Standings that this transaction holds and the versions of their rows (xmin), with the live
+    model versions and the moment (seconds since the epoch) of the lock: all that a service needs
+    to begin, for one query.
     """
 
     lead_ids: list[int]
+    versions: list[int]
     model_ids: tuple[int, ...]
     as_of: float
+
+    def without(self, lead_ids: Ints) -> "Locked":
+        """Return the same without some leads."""
+        kept = ~np.isin(self.lead_ids, lead_ids)
+        return replace(
+            self,
+            lead_ids=np.array(self.lead_ids)[kept].tolist(),
+            versions=np.array(self.versions)[kept].tolist(),
+        )
+
+
+_MOMENT = """
+    (SELECT array_agg(id ORDER BY id) FROM scoring_modelversion WHERE state = 'live'),
+    date_part('epoch', leadqual_now())
+"""
 
 
 def lock(lead_ids: Sequence[int], *, skip_locked: bool = False) -> Locked:
     """Lock the standings of `lead_ids` in id order; the standing is the lead's lock."""
-    return _lock("= ANY(%s)", list(lead_ids), "SKIP LOCKED" if skip_locked else "")
+    if not lead_ids:
+        return Locked([], [], *_moment())
+    return _lock(fact_store.among(lead_ids)("lead_id"), [], "SKIP LOCKED" if skip_locked else "")
 
 
 def lock_named(query: str, number: int) -> Locked:
@@ -100,25 +160,29 @@ def lock_named(query: str, number: int) -> Locked:
 
     For rows that belong to a lead, such as a call. Read the row again once this returns.
     """
-    return _lock(f"= ({query})", number, "")
+    return _lock(f"lead_id = ({query})", [number], "")
 
 
-def _lock(condition: str, parameter: int | list[int], wait: str) -> Locked:
+def _lock(condition: str, parameters: list[int], wait: str) -> Locked:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT (SELECT array_agg(lead_id) FROM (
-                       SELECT lead_id FROM scoring_standing WHERE lead_id {condition}
-                       ORDER BY lead_id FOR NO KEY UPDATE {wait}
-                   ) locked),
-                   (SELECT array_agg(id ORDER BY id) FROM scoring_modelversion
-                    WHERE state = 'live'),
-                   date_part('epoch', leadqual_now())
+            SELECT array_agg(lead_id), array_agg(version), {_MOMENT} FROM (
+                SELECT lead_id, {fact_store.VERSION} AS version FROM scoring_standing s
+                WHERE {condition} ORDER BY lead_id FOR NO KEY UPDATE {wait}
+            ) locked
             """,
-            [parameter],
+            parameters or None,
         )
-        ids, model_ids, as_of = cursor.fetchone()
-    return Locked(ids or [], tuple(model_ids or ()), as_of)
+        ids, versions, model_ids, as_of = cursor.fetchone()
+    return Locked(ids or [], versions or [], tuple(model_ids or ()), as_of)
+
+
+def _moment() -> tuple[tuple[int, ...], float]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_MOMENT}")
+        model_ids, as_of = cursor.fetchone()
+    return tuple(model_ids or ()), as_of
 
 
 def _read(ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:
@@ -211,12 +275,18 @@ def _keep_outcome_facts(rows: Rows, model_ids: Ints, scores: Ints) -> None:
     )
 
 
+def _qualifies(rows: Rows, result: Assessment) -> Bools:
+    """Return which leads pass the marks and are still new."""
+    passing: Bools = result.is_mql & (rows.standing["is_new"] == 1)
+    return passing
+
+
 def _qualify(rows: Rows, result: Assessment, config: LiveConfig) -> None:
     """Move leads that pass the marks from new to MQL and keep the facts of that moment.
 
     A lead row that another transaction holds is left: that writer's mark brings us back.
     """
-    passing = np.flatnonzero(result.is_mql & (rows.standing["is_new"] == 1))
+    passing = np.flatnonzero(_qualifies(rows, result))
     if not len(passing):
         return
     with connection.cursor() as cursor:
@@ -260,30 +330,39 @@ def _model_ids(config: LiveConfig) -> Ints:
     return np.array([live.id for live in config.everything], dtype=np.int64)
 
 
+def _states(result: Assessment) -> Ints:
+    return np.where(result.disqualified, fact_store.DISQUALIFIED, SCORED)
+
+
+def _differs(rows: Rows, result: Assessment, config: LiveConfig) -> Bools:
+    """Return which standings are to be written: marked, due, or other than what they say."""
+    old = rows.standing
+    new: tuple[tuple[str, Ints], ...] = (
+        ("state", _states(result)),
+        ("score", result.score),
+        ("low", result.low),
+        ("high", result.high),
+        ("fit", result.shares[:, 0]),
+        ("engagement", result.shares[:, 1]),
+        ("qualification", result.shares[:, 2]),
+        ("step_tier", result.step_tier),
+        ("tier", result.tier),
+        ("reason", np.array(fact_store.hashes_of(result.reason), dtype=np.int64)),
+        ("model", _model_ids(config)[result.model]),
+    )
+    differs: Bools = (old["stale"] == 1) | (old["next_change"] <= rows.facts.as_of)
+    for name, values in new:
+        differs |= values != old[name]
+    return differs
+
+
 def _write(rows: Rows, result: Assessment, config: LiveConfig) -> int:
     """Write what changed, with the history of it; return the number of standings written."""
-    old, as_of = rows.standing, rows.facts.as_of
+    old = rows.standing
     model_ids = _model_ids(config)[result.model]
     first = old["state"] == UNSCORED
-    reasons = np.array(fact_store._hash_of(result.reason), dtype=np.int64)
-    state = np.where(result.disqualified, fact_store.DISQUALIFIED, SCORED)
     retiered = ~first & (result.tier != old["tier"])
-    changed = (
-        first
-        | (old["stale"] == 1)
-        | (old["next_change"] <= as_of)
-        | (state != old["state"])
-        | (result.score != old["score"])
-        | (result.low != old["low"])
-        | (result.high != old["high"])
-        | (result.shares[:, 0] != old["fit"])
-        | (result.shares[:, 1] != old["engagement"])
-        | (result.shares[:, 2] != old["qualification"])
-        | (result.step_tier != old["step_tier"])
-        | (result.tier != old["tier"])
-        | (reasons != old["reason"])
-        | (model_ids != old["model"])
-    )
+    changed = _differs(rows, result, config)
     closed = old["is_open"] == 0  # scored this once only, so that history has a first score
     if first.any():
         at = np.flatnonzero(first)

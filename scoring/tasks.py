@@ -13,7 +13,7 @@ from core.sweeps import sweep
 from scoring.feedback import answer_by_versions
 from scoring.live import NotConfigured
 from scoring.models import Standing
-from scoring.rescoring import BATCH, rescore
+from scoring.rescoring import BATCH, rescore, rescore_many
 from scoring.tiers import State
 
 RESCORE_ALL = "rescore_all"
@@ -84,7 +84,7 @@ def _rescore_range(job: Job, args: dict[str, Any]) -> dict[str, int]:
     if args["before"] is not None:
         standings = standings.filter(lead_id__lt=args["before"])
     ids = list(standings.values_list("lead_id", flat=True))
-    return {"done": len(ids), "changed": rescore(ids)}
+    return {"done": len(ids), "changed": rescore_many(ids)}
 
 
 jobs.register(RESCORE_ALL, _rescore_range)

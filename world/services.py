@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.models import Job
-from core.workers import work_on
+from core.workers import require_success, work_on
 from followups.planning import plan_pending
 from scoring.tasks import start_rescore_all
 from world.configuration import configure
@@ -66,7 +66,7 @@ def finish_building(job: Job, report: Report, *, processes: int, tell: Tell) -> 
     """Do what is left of the job that builds a world."""
     with report.timed("rows"):
         work_on(job, processes=min(processes, _chunks(job)), tell=_teller("Leads", tell))
-    job.refresh_from_db()
+    require_success(job)
     report.counts |= job.counts
 
 
@@ -75,7 +75,7 @@ def score_all(report: Report, *, processes: int, tell: Tell) -> None:
     with report.timed("score"):
         job = start_rescore_all()
         work_on(job, processes=min(processes, _chunks(job)), tell=_teller("Scored", tell))
-    job.refresh_from_db()
+    require_success(job)
     report.counts["scored"] = job.done
 
 

@@ -13,6 +13,7 @@ from django.db import connection
 from core import jobs
 from core.models import Heartbeat, Job
 from core.sweeps import run_all
+from core.workers import work_on
 
 TRY = "test.try"
 
@@ -30,7 +31,7 @@ jobs.register(TRY, _try_chunk)
 def test_a_job_adds_up_what_its_chunks_did() -> None:
     job = jobs.start_job(TRY, chunks=[{"n": 3}, {"n": 4}], total=7)
     assert (job.state, job.percent) == (Job.State.RUNNING, 0)
-    job = jobs.work_on(job)
+    work_on(job, processes=1)
     assert (job.state, job.done, job.counts, job.percent) == ("succeeded", 7, {"seen": 2}, 100)
     assert job.finished_at is not None
 
@@ -45,7 +46,7 @@ def test_a_job_without_chunks_is_done_at_once() -> None:
 @pytest.mark.django_db
 def test_a_broken_chunk_is_set_aside_with_its_reason_and_the_others_are_done() -> None:
     job = jobs.start_job(TRY, chunks=[{"fail": True}, {"n": 4}], total=7)
-    job = jobs.work_on(job)
+    work_on(job, processes=1)
     assert job.state == Job.State.SUCCEEDED_WITH_ERRORS
     assert job.done == 4
     assert "this chunk is broken" in job.error
@@ -55,7 +56,7 @@ def test_a_broken_chunk_is_set_aside_with_its_reason_and_the_others_are_done() -
 def test_a_cancelled_job_does_no_more_chunks() -> None:
     job = jobs.start_job(TRY, chunks=[{"n": 1}], total=1)
     jobs.cancel_job(job)
-    job = jobs.work_on(job)
+    work_on(job, processes=1)
     assert (job.state, job.done) == (Job.State.CANCELLED, 0)
 
 
@@ -77,7 +78,8 @@ def slow(job, args):
     return {"done": 1}
 jobs.register("test.slow", slow)
 from core.models import Job
-jobs.work_on(Job.objects.get(kind="test.slow"))
+from core.workers import work_on
+work_on(Job.objects.get(kind="test.slow"), processes=1)
 """
 
 

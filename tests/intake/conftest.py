@@ -60,7 +60,7 @@ def run_import(config: None) -> Importer:
             io.BytesIO(data), name, by=by, owner=owner, team=team, source=source
         )
         services.start(imported, mapping, dry_run=dry_run)
-        imported = work(Import.objects.get(pk=imported.pk), processes=1)
+        imported = work(Import.objects.get(pk=imported.pk))
         return report(imported)
 
     return run

@@ -350,7 +350,7 @@ def test_an_importer_who_has_lost_the_right_imports_nothing_more(
     imported = services.read_file(io.BytesIO(FILE.encode()), "x.csv", by=rep)
     services.start(imported, None, dry_run=False)
     User.objects.filter(pk=rep.pk).update(is_active=False)
-    ended = report_of(work(Import.objects.get(pk=imported.pk), processes=1))
+    ended = report_of(work(Import.objects.get(pk=imported.pk)))
     assert ended["state"] == "failed"
     assert ended["error"] == "This account is closed."
     assert not Lead.objects.exists()
@@ -378,7 +378,7 @@ def test_a_checked_file_is_imported_without_being_read_again(
     checked = run_import(FILE, owner=rep, dry_run=True)
     imported = Import.objects.get(pk=checked["import"])
     services.run(imported)
-    done = report_of(work(imported, processes=1))
+    done = report_of(work(imported))
     assert counts(done) == counts(checked) == (3, 0, 0, 0)
     assert Lead.objects.count() == 3
     assert not CheckedRow.objects.exists()

@@ -20,7 +20,8 @@ from accounts.models import Team
 from core import sweeps
 from core.invariants import breaks
 from core.models import Job, JobChunk
-from intake import planning, progress, services
+from core.workers import Workers
+from intake import planning, services
 from intake.models import CheckedRow, Import
 from intake.progress import work
 from intake.selectors import report
@@ -158,7 +159,7 @@ def test_two_importers_of_the_same_rows_make_each_lead_once(
         )
         services.start(imported, None, dry_run=False)
         imports.append(imported)
-    in_threads(*(lambda i=imported: work(i, processes=1) for imported in imports))
+    in_threads(*(lambda i=imported: work(i) for imported in imports))
     reports = [report(Import.objects.get(pk=imported.pk)) for imported in imports]
     assert [r["state"] for r in reports] == ["succeeded", "succeeded"]
     assert sum(r["created"] for r in reports) == 1_000
@@ -174,20 +175,21 @@ def test_several_processes_share_one_import(
     monkeypatch.setattr(planning, "CHUNK", 50)
     imported = services.read_file(io.BytesIO(to_csv(HEADER, lines(1_000)).encode()), "x", by=None)
     services.start(imported, None, dry_run=False)
-    in_threads(*[lambda: work(imported, processes=1)] * 3)
+    in_threads(*[lambda: work(imported)] * 3)
     assert report(Import.objects.get())["created"] == 1_000
     assert_whole(1_000)
     assert [rep.leads.count() for rep in reps] == [500, 500]
 
 
-def test_a_second_process_is_started_for_large_files(
+def test_helpers_do_their_share_of_an_import(
     reps: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "ALONE_UP_TO", 10)
     monkeypatch.setattr(planning, "CHUNK", 50)
     imported = services.read_file(io.BytesIO(to_csv(HEADER, lines(600)).encode()), "x", by=None)
     services.start(imported, None, dry_run=False)
-    assert report(work(Import.objects.get(), processes=2))["created"] == 600
+    with Workers(1) as helpers:
+        helpers.wait_until_up()
+        assert report(work(Import.objects.get(), helpers=helpers))["created"] == 600
     assert_whole(600)
 
 
@@ -203,7 +205,7 @@ def test_no_transaction_of_an_import_holds_more_than_a_chunk(
     def look(_: Import) -> None:
         in_threads(lambda: seen.append(Lead.objects.count()))
 
-    work(Import.objects.get(), processes=1, tell=look)
+    work(Import.objects.get(), tell=look)
     assert {100, 200, 300} <= set(seen)
 
 
@@ -218,7 +220,7 @@ def test_an_import_that_is_stopped_keeps_what_it_wrote(
         if Lead.objects.count() == 100 and present.state == Import.State.RUNNING:
             services.stop(present)
 
-    done = report(work(Import.objects.get(), processes=1, tell=stop_after_the_first))
+    done = report(work(Import.objects.get(), tell=stop_after_the_first))
     assert done["state"] == "failed"
     assert done["error"] == "It was stopped by hand."
     assert done["created"] == 100

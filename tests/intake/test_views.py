@@ -61,7 +61,7 @@ def checked(pages: Client, content: str = FILE, **data: Any) -> Import:
     """Upload and dry-run."""
     imported = uploaded(pages, content)
     assert pages.post(f"/imports/{imported.pk}/check/", data).status_code == 302
-    return work(Import.objects.get(pk=imported.pk), processes=1)
+    return work(Import.objects.get(pk=imported.pk))
 
 
 def test_the_whole_way_works_by_plain_forms(pages: Client, rep: User) -> None:
@@ -73,12 +73,12 @@ def test_the_whole_way_works_by_plain_forms(pages: Client, rep: User) -> None:
     assert pages.post(f"/imports/{imported.pk}/check/").status_code == 302
     running = page(pages, imported)
     assert 'role="progressbar"' in running
-    work(Import.objects.get(pk=imported.pk), processes=1)
+    work(Import.objects.get(pk=imported.pk))
     dry = page(pages, imported)
     assert "What would happen" in dry
     assert not Lead.objects.exists()
     assert pages.post(f"/imports/{imported.pk}/run/").status_code == 302
-    work(Import.objects.get(pk=imported.pk), processes=1)
+    work(Import.objects.get(pk=imported.pk))
     assert "What happened" in page(pages, imported)
     assert Lead.objects.filter(owner=rep, first_source__name="Fair").count() == 4
     assert "Done" in pages.get("/imports/").content.decode()
@@ -90,7 +90,7 @@ def test_progress_is_asked_for_each_second_and_leads_to_the_report(pages: Client
     first = pages.get(f"/imports/{imported.pk}/progress/")
     assert 'hx-trigger="every 1s"' in first.content.decode()
     assert "HX-Redirect" not in first
-    work(Import.objects.get(pk=imported.pk), processes=1)
+    work(Import.objects.get(pk=imported.pk))
     last = pages.get(f"/imports/{imported.pk}/progress/")
     assert last["HX-Redirect"] == f"/imports/{imported.pk}/"
 
@@ -143,9 +143,9 @@ def test_the_mapping_can_be_changed_after_the_dry_run(pages: Client) -> None:
     imported = checked(pages)
     assert "What is in each column?" in page(pages, imported, "?map")
     assert pages.post(f"/imports/{imported.pk}/check/", {"to-3": "ignore"}).status_code == 302
-    work(Import.objects.get(pk=imported.pk), processes=1)
+    work(Import.objects.get(pk=imported.pk))
     pages.post(f"/imports/{imported.pk}/run/")
-    work(Import.objects.get(pk=imported.pk), processes=1)
+    work(Import.objects.get(pk=imported.pk))
     assert all(lead.custom == {} for lead in Lead.objects.all())
 
 
@@ -225,7 +225,7 @@ def rejected_rows(pages: Client, imported: Import) -> list[list[str]]:
 def finished(pages: Client, content: str) -> Import:
     imported = checked(pages, content)
     pages.post(f"/imports/{imported.pk}/run/")
-    return work(Import.objects.get(pk=imported.pk), processes=1)
+    return work(Import.objects.get(pk=imported.pk))
 
 
 def test_rejected_rows_are_listed_downloaded_mended_and_taken(pages: Client) -> None:
@@ -244,9 +244,9 @@ def test_rejected_rows_are_listed_downloaded_mended_and_taken(pages: Client) -> 
     assert mended.mapping == imported.mapping
     assert mended.source == imported.source
     pages.post(f"/imports/{mended.pk}/check/")
-    work(Import.objects.get(pk=mended.pk), processes=1)
+    work(Import.objects.get(pk=mended.pk))
     pages.post(f"/imports/{mended.pk}/run/")
-    work(Import.objects.get(pk=mended.pk), processes=1)
+    work(Import.objects.get(pk=mended.pk))
     assert Lead.objects.count() == 5
     assert not RejectedRow.objects.filter(imported=mended).exists()
 
@@ -256,15 +256,15 @@ def test_downloaded_cells_are_no_formulas_and_come_back_as_they_were(pages: Clie
     file = to_csv(["Id", "Email"], [["=1+1", "a@x.example"], ["-2", "b@x.example"]])
     imported = uploaded(pages, file)
     pages.post(f"/imports/{imported.pk}/check/", chosen)
-    work(Import.objects.get(pk=imported.pk), processes=1)
+    work(Import.objects.get(pk=imported.pk))
     RejectedRow.objects.create(imported=imported, row_no=1, code="x", reason="x", step="check")
     rows = rejected_rows(pages, imported)
     assert rows[1][:2] == ["'=1+1", "a@x.example"]
     again = uploaded(pages, to_csv(rows[0], rows[1:]), like=imported.pk)
     pages.post(f"/imports/{again.pk}/check/")
-    work(Import.objects.get(pk=again.pk), processes=1)
+    work(Import.objects.get(pk=again.pk))
     pages.post(f"/imports/{again.pk}/run/")
-    work(Import.objects.get(pk=again.pk), processes=1)
+    work(Import.objects.get(pk=again.pk))
     assert Lead.objects.get().identities.filter(normal="=1+1").exists()
 
 
@@ -287,7 +287,7 @@ def test_the_list_of_imports_asks_no_more_queries_for_more_imports(pages: Client
     for _ in range(3):
         imported = checked(pages)
         pages.post(f"/imports/{imported.pk}/run/")
-        work(Import.objects.get(pk=imported.pk), processes=1)
+        work(Import.objects.get(pk=imported.pk))
         with CaptureQueriesContext(connection) as queries:
             pages.get("/imports/")
         numbers.append(len(queries))

@@ -10,11 +10,11 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from accounts.models import User
-from core import jobs
 from core.clock import now
 from core.errors import Conflict, Forbidden, Invalid
 from core.models import Job
 from core.versions import Version
+from core.workers import work_on
 from leads.activities import Kind
 from leads.models import Activity, Lead
 from scoring.counters import keep_counters
@@ -205,7 +205,7 @@ def test_publishing_rescores_every_open_lead(lead: Lead) -> None:
     assert job.total == 1
     standing = Standing.objects.get(pk=lead.pk)
     assert standing.model_version_id == live.pk, "the publish itself rescores nobody"
-    jobs.work_on(job)
+    work_on(job, processes=1)
     standing.refresh_from_db()
     assert standing.model_version_id == draft.pk
     assert (before.tier, standing.tier) == (Tier.COLD, Tier.WARM)

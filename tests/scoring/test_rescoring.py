@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -16,7 +17,7 @@ from leads.models import Activity, Lead, Outcome
 from leads.services import move_lead, record_outcome
 from leads.stages import StageKey
 from scoring.models import Evidence, ScoreChange, Snapshot, Standing
-from scoring.rescoring import rescore
+from scoring.rescoring import rescore, rescore_many
 from scoring.services import add_evidence, override_tier
 from scoring.tasks import rescore_due, rescore_stale
 from tests.factories import make_activity, make_evidence, make_lead, make_source
@@ -293,6 +294,43 @@ def test_a_fact_written_while_a_rescore_holds_the_lead_is_not_lost(lead: Lead) -
     assert rescore_stale() == 1
     assert standing(lead).score > before.score
     no_breaks()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rescoring_many_locks_what_it_writes_and_reads_again_what_others_wrote_meanwhile(
+    lead: Lead, rep: User
+) -> None:
+    steady, raced = make_lead(owner=rep), make_lead(owner=rep)
+    before, locker = standing(raced), _last_locker(steady)
+    Lead.objects.filter(pk__in=[lead.pk, raced.pk]).update(country="FR")
+    written: list[Evidence] = []
+
+    def write() -> None:
+        values = {"dimension": "need", "rating": 100, "source": "call"}
+        written.append(Evidence.objects.create(lead_id=raced.pk, **values))
+        connection.close()
+
+    def write_before_the_lock(execute: Any, sql: str, *rest: Any) -> Any:
+        if "FOR NO KEY UPDATE" in sql and not written:
+            writer = threading.Thread(target=write)
+            writer.start()
+            writer.join(10)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(write_before_the_lock):
+        assert rescore_many([lead.pk, steady.pk, raced.pk]) == 2
+    assert written
+    after = standing(raced)
+    assert (after.stale_at, standing(lead).stale_at) == (None, None)
+    assert after.score > before.score
+    no_breaks()
+    assert _last_locker(steady) == locker
+
+
+def _last_locker(lead: Lead) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT xmax FROM scoring_standing WHERE lead_id = %s", [lead.pk])
+        return str(cursor.fetchone()[0])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,10 +1,10 @@
 import pytest
 from django.db import connection
 
-from core import jobs
 from core.errors import Invalid
 from core.invariants import breaks
 from core.models import Job
+from core.workers import work_on
 from leads.models import Activity, Company, Identity, Lead, Source
 from scoring.models import Engagement, ScoreChange, Snapshot, Standing
 from scoring.rescoring import rescore
@@ -18,7 +18,7 @@ LEADS = 400
 
 
 def build(leads: int = LEADS, seed: int = 1) -> Job:
-    job = jobs.work_on(start_building(leads, seed=seed, now=NOW))
+    work_on(job := start_building(leads, seed=seed, now=NOW), processes=1)
     assert job.state == Job.State.SUCCEEDED, job.error
     return job
 

@@ -10,9 +10,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import Team, User
 from core.errors import LeadqualError
+from core.workers import Workers
 from intake import services
 from intake.models import Import
-from intake.progress import work
+from intake.progress import ALONE_UP_TO, ALONE_UP_TO_BYTES, work
 from intake.selectors import report
 
 _PHASES = {
@@ -45,16 +46,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         started = time.monotonic()
         try:
-            imported = self._resumed(options) if options["resume"] else self._read(options)
-            read = time.monotonic() - started
-            if options["propose"]:
-                self.stdout.write(json.dumps(imported.mapping, indent=2, ensure_ascii=False))
-                return
-            if imported.state in (Import.State.STAGED, Import.State.CHECKED):
-                mapping = self._mapping(options["mapping"])
-                services.start(imported, mapping, dry_run=options["dry_run"])
-                imported.refresh_from_db()
-            imported = work(imported, processes=options["processes"], tell=self._tell)
+            # Helpers start first: while this process reads the file, they get ready.
+            with Workers(self._helpers(options)) as helpers:
+                imported = self._resumed(options) if options["resume"] else self._read(options)
+                read = time.monotonic() - started
+                if options["propose"]:
+                    self.stdout.write(json.dumps(imported.mapping, indent=2, ensure_ascii=False))
+                    return
+                if imported.state in (Import.State.STAGED, Import.State.CHECKED):
+                    mapping = self._mapping(options["mapping"])
+                    services.start(imported, mapping, dry_run=options["dry_run"])
+                    imported.refresh_from_db()
+                imported = work(imported, helpers=helpers, tell=self._tell)
         except LeadqualError as error:
             self._fail(error, options)
         out = report(imported)
@@ -63,6 +66,15 @@ class Command(BaseCommand):
         self._print(out, options)
         if out["state"] == "failed":
             raise SystemExit(1)
+
+    def _helpers(self, options: dict[str, Any]) -> int:
+        """Return how many processes are to help: none where there is little to do."""
+        if options["resume"]:
+            large = self._resumed(options).row_count > ALONE_UP_TO
+        else:
+            path = Path(options["file"] or "")
+            large = path.is_file() and path.stat().st_size > ALONE_UP_TO_BYTES
+        return max(0, options["processes"] - 1) if large and not options["propose"] else 0
 
     def _read(self, options: dict[str, Any]) -> Import:
         if not options["file"]:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.models import Job
-from core.workers import work_on
+from core.workers import require_success, work_on
 from scoring.live import NotConfigured, live_config
 from scoring.models import Standing
 from scoring.rescoring import rescore
@@ -41,6 +41,7 @@ class Command(BaseCommand):
             job = start_rescore_all()
             processes = PROCESSES if job.total > ALONE_UP_TO else 1
             work_on(job, processes=processes, tell=_silent if options["json"] else self._tell)
+            require_success(job)
             report = {
                 "job": job.pk,
                 "state": job.state,
