@@ -63,7 +63,7 @@ _HEADERS = (
 
 def measure(n: int) -> list[Result]:
     """Measure on the present database, which is empty: import n rows."""
-    cast.hire()
+    cast.hire(n)
     with tempfile.TemporaryDirectory() as folder:
         file, mapping = Path(folder) / "leads.csv", Path(folder) / "mapping.json"
         rows = list(_rows(SAMPLE))
@@ -199,8 +199,6 @@ def _import(file: Path, mapping: Path) -> tuple[dict[str, Any], float]:
             str(file),
             "--mapping",
             str(mapping),
-            "--team",
-            cast.TEAMS[0][0],
             "--json",
         ],
         cwd=settings.BASE_DIR,

@@ -149,9 +149,15 @@ class Standing(models.Model):
         output_field=models.BooleanField(),
         db_persist=True,
     )
-    # written by rescore
+    # written by rescore; a published version cannot be deleted (core.versions), so a foreign key,
+    # checked for every row of a mass rescore, would tell nothing (docs/adr/0007)
     model_version = models.ForeignKey(
-        ModelVersion, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+        ModelVersion,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
     )
     state = models.CharField(max_length=12, choices=State, db_default=State.UNSCORED)
     score = models.SmallIntegerField(db_default=0)
@@ -241,7 +247,11 @@ class ScoreChange(models.Model):
     to_tier = models.CharField(max_length=4, blank=True)
     cause = models.CharField(max_length=8, choices=Cause)
     model_version = models.ForeignKey(
-        ModelVersion, on_delete=models.PROTECT, db_index=False, related_name="+"
+        ModelVersion,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
     )
 
     class Meta:
@@ -275,7 +285,11 @@ class Snapshot(models.Model):
     backfilled = models.BooleanField(default=False)
     score = models.SmallIntegerField()
     model_version = models.ForeignKey(
-        ModelVersion, on_delete=models.PROTECT, db_index=False, related_name="+"
+        ModelVersion,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
     )
     facts = models.JSONField()
 

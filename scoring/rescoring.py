@@ -460,9 +460,7 @@ def _update_sql() -> str:
     arrays = ", ".join(f"%s::{kind}[]" for _, kind in _COLUMNS)
     names = ", ".join(name for name, _ in _COLUMNS)
     sets = ", ".join(
-        f"{name} = to_timestamp(nullif(n.{name}, 'NaN'))"
-        if name in _TIMES
-        else f"{name} = n.{name}"
+        f"{name} = to_timestamp(n.{name})" if name in _TIMES else f"{name} = n.{name}"
         for name, _ in _COLUMNS[1:-1]
     )
     return f"""
@@ -478,10 +476,11 @@ _UPDATE = _update_sql()
 
 
 def _numbers(values: Ints | Floats) -> str:
-    """Return a PostgreSQL array literal of a column: much faster to make and to parse than
-    thousands of separate values. NaN stays NaN; the statement turns it into NULL.
+    """Return a PostgreSQL array literal of a column, NaN as NULL: much faster to make and to parse
+    than thousands of separate values.
     """
-    return "{" + str(values.tolist())[1:-1] + "}"
+    text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    return "{" + text[1:-1] + "}"
 
 
 def _texts(values: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from scoring.rescoring import BATCH, rescore, rescore_many
 from scoring.tiers import State
 
 RESCORE_ALL = "rescore_all"
+CHUNK = 4_000  # leads per transaction of that job, a fifth of a second
 
 
 @sweep("scoring.rescore_stale")
@@ -62,7 +63,7 @@ def start_rescore_all(by: Any = None) -> Job:
                 FROM scoring_standing WHERE is_open OR state = 'unscored'
             ) numbered GROUP BY chunk ORDER BY chunk
             """,
-            [BATCH],
+            [CHUNK],
         )
         chunks = cursor.fetchall()
     # Ranges without gaps and open at the end, for leads that arrive while the job is written.

@@ -61,7 +61,7 @@ def start_building(
     if not 0 <= seed < 2**63:
         raise Invalid.field("seed", "out_of_range", "must be between 0 and 2^63 − 1")
     moment = now or clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    people, sources = cast.hire(), cast.open_sources()
+    people, sources = cast.hire(leads), cast.open_sources()
     reps = [(user.pk, user.team_id) for user in people if user.role == "rep"]
     args = {
         "seed": seed,
