@@ -27,7 +27,8 @@ from scoring.definitions import GROUPS, Criterion, Question
 from scoring.feedback import open_feedback, unread_answers
 from scoring.live import LiveConfig, LiveModel, NotConfigured, live_config
 from scoring.models import Evidence, Feedback, ScoreChange, Standing
-from scoring.selectors import Explanation, LedgerLine, evidence_of, explain
+from scoring.selectors import Explanation, LedgerLine, evidence_of
+from scoring.whatif import Outlook, examine
 
 TIMELINE_PAGE = 25
 MOST_MOVES = 200  # score changes read for one page of the timeline
@@ -81,15 +82,15 @@ class ScorePanel:
     """Why the lead scores what it does. `as_of` is now, for closed leads when they were scored.
 
     `standing` is what lists show; `stale` says that it is about to be rescored. `headline` and
-    `tier_note` are sentences; `lever` names the unknown that could lift the tier, if one can.
-    `judged` are the lines that feedback can be given on: those of signals.
+    `tier_note` are sentences; `outlook` says what would lift and drop an open lead. `judged` are
+    the lines that feedback can be given on: those of signals.
     """
 
     explanation: Explanation
     groups: list[LedgerGroup]
     headline: str
     tier_note: str
-    lever: str
+    outlook: Outlook | None
     stale: bool
     asks: list[Ask]
     model_name: str
@@ -261,9 +262,10 @@ def _panel(
     standing = lead.standing
     closed = policies.is_closed(lead.stage)
     as_of = standing.scored_at if closed and standing.scored_at else moment
-    explanation = explain([lead.pk], as_of=as_of).get(lead.pk)
-    if explanation is None:
+    examined = examine(lead.pk, config, as_of)
+    if examined is None:
         return None
+    explanation, outlook = examined
     used = next((m for m in config.everything if m.key == explanation.model_key), config.fallback)
     answers = evidence_of(lead.pk)
     by_id = {evidence.pk: evidence for evidence in answers}
@@ -274,7 +276,7 @@ def _panel(
         groups=groups,
         headline=_headline(explanation),
         tier_note=_tier_note(explanation, standing, used),
-        lever=_lever(explanation, used),
+        outlook=None if closed else outlook,
         stale=not closed and (standing.stale_at is not None or standing.score != explanation.score),
         asks=_asks(lead, used, answers, explanation),
         model_name=used.model.name,
@@ -360,19 +362,6 @@ def _tier_note(explanation: Explanation, standing: Standing, live: LiveModel) ->
     if reason == OVERRIDE and standing.override_tier:
         who = f" by {standing.override_by}" if standing.override_by else ""
         return f"Set by hand{who}: {standing.override_reason}"
-    return ""
-
-
-def _lever(explanation: Explanation, live: LiveModel) -> str:
-    """Name the one unknown that alone could lift the score over the next mark."""
-    marks = [(live.model.warm, "warm"), (live.model.hot, "hot")]
-    ahead = [(mark, tier) for mark, tier in marks if explanation.score < mark]
-    if not ahead or explanation.tier_reason:
-        return ""
-    mark, tier = ahead[0]
-    for line in explanation.unknowns:
-        if explanation.score + line.high - line.points >= mark:
-            return f"A good answer on {_lowered(line.label)} could make it {tier}."
     return ""
 
 

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from desk.views import feedback, followups, lead, queue
+from desk.views import feedback, followups, lead, queue, what_if
 
 app_name = "desk"
 
 urlpatterns = [
     path("", queue.queue, name="queue"),
     path("leads/<int:lead_id>/", lead.view_lead, name="view_lead"),
+    path("leads/<int:lead_id>/what-if/", what_if.what_if, name="what_if"),
     path("leads/<int:lead_id>/change/", lead.change_lead, name="change_lead"),
     path("leads/<int:lead_id>/note/", lead.add_note, name="add_note"),
     path("leads/<int:lead_id>/move/", lead.move_lead, name="move_lead"),

@@ -93,6 +93,11 @@ def explain(lead_ids: Sequence[int], *, as_of: dt.datetime | None = None) -> dic
     moment = as_of or now()
     config = live_config()
     rows = fact_store.read(sorted(set(lead_ids)), config, moment.timestamp())
+    return explain_rows(rows, config, moment)
+
+
+def explain_rows(rows: Rows, config: LiveConfig, moment: dt.datetime) -> dict[int, Explanation]:
+    """Explain facts that were read or are supposed, as of `moment`, by lead id; no query."""
     result = assess(rows, config)
     found: dict[int, Explanation] = {}
     for index, live in enumerate(config.everything):

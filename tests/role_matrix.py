@@ -124,6 +124,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     "desk:add_evidence": {"POST": changes(302, dimension="budget", answer="r:67")},
     "desk:record_consent": {"POST": changes(302, channel="call", state="withdrawn")},
     "desk:override_tier": {"POST": changes(302, tier="hot", reason="Met at a fair.", until=_DAY)},
+    "desk:what_if": {"GET": sees()},
     "desk:give_feedback": {"POST": changes(302, signal="budget", verdict="too_low")},
     "desk:mark_seen": {"POST": Rule(OWN_FEEDBACK, 302)},
     "desk:add_followup": {
@@ -174,6 +175,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     "api:outcomes": {"GET": sees(), "POST": changes(201, result="won", value=_MONEY)},
     "api:consents": {"GET": sees(), "POST": changes(201, channel="call", state="withdrawn")},
     "api:activities": {"GET": sees(), "POST": changes(201, kind="page_viewed")},
+    "api:score_preview": {"POST": Rule(status=200, body={"ratings": {"budget": 67}})},
     "api:feedback": {
         "GET": sees(),
         "POST": changes(201, signal="budget", verdict="too_low"),

@@ -17,6 +17,7 @@ from leads.consent import Channel, ConsentSource, ConsentState
 from leads.models import Lead, Outcome
 from leads.services import LeadInput
 from leads.titles import SENIORITIES
+from scoring.levers import AHEAD_DAYS
 from scoring.models import Evidence, Feedback
 
 MOST_MINOR = 10**15  # 10 trillion in cents
@@ -227,3 +228,35 @@ class GiveFeedbackBody(Body):
     signal = Text(max_length=60, help_text="The `signal` of a ledger line.")
     verdict = serializers.ChoiceField(Feedback.Verdict.choices)
     reason = Text(max_length=500, required=False, allow_blank=True)
+
+
+class ModelVersionBody(Body):
+    """One version of a score model."""
+
+    key = Text(max_length=60)
+    version = Whole(min_value=1, max_value=MOST_COUNT)
+
+
+class PreviewScoreBody(Body):
+    """A lead whose facts are supposed to be others, or one that does not exist."""
+
+    lead = Whole(
+        min_value=1, max_value=2**63 - 1, required=False, help_text="Otherwise nothing is known."
+    )
+    fields = Values(MOST_CUSTOM, required=False, help_text="By name; null: not known.")
+    ratings = Values(MOST_CUSTOM, required=False, help_text="0–100 by dimension; null: not known.")
+    engagement = Values(
+        MOST_CUSTOM,
+        required=False,
+        help_text="By activity kind: so many more that happen now; 0: it never happened.",
+    )
+    days = Whole(
+        min_value=0,
+        max_value=AHEAD_DAYS,
+        required=False,
+        help_text="Days without anything new that pass before.",
+    )
+    model = ModelVersionBody(
+        required=False,
+        help_text="Score by this version; one that is not live is for model owners.",
+    )

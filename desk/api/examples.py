@@ -188,6 +188,39 @@ STANDING: Json = {
     "model": {"key": "b2b", "version": 7},
     "scored_at": _SCORED_AT,
 }
+NEW_PREVIEW: Json = {
+    "lead": 4711,
+    "ratings": {"timing": 100},
+    "engagement": {"hand_raised": 1},
+    "fields": {"employees": 240},
+}
+PREVIEW: Json = {
+    **STANDING,
+    "before": {
+        "state": "scored",
+        "score": 10,
+        "range": {"low": 7, "high": 15},
+        "tier": "cold",
+        "scored_at": _SCORED_AT,
+    },
+    "changes": [{"signal": "timing", "label": "Timing", "before": 0.5, "after": 2.5}],
+    "would_lift": [
+        {
+            "tier": "warm",
+            "score": 42,
+            "facts": [
+                {
+                    "kind": "event",
+                    "key": "hand_raised",
+                    "label": "Asked for contact or a demo",
+                    "value": "",
+                    "rating": None,
+                }
+            ],
+        }
+    ],
+    "would_drop": [],
+}
 NEW_FEEDBACK: Json = {
     "signal": "company_size",
     "verdict": "too_high",

@@ -10,6 +10,7 @@ from scoring.feedback import told
 from scoring.models import Evidence, Feedback, Standing
 from scoring.selectors import Explanation, LedgerLine
 from scoring.tiers import State
+from scoring.whatif import WhatIf
 
 Json = dict[str, Any]
 
@@ -148,6 +149,54 @@ def score(standing: Standing) -> Json:
         "range": {"low": standing.low, "high": standing.high} if scored else None,
         "tier": standing.tier or None,
         "scored_at": standing.scored_at,
+    }
+
+
+def preview(state: str, found: WhatIf) -> Json:
+    """Return a supposed score beside the one that is."""
+    before = found.before
+    return {
+        **standing(state, found.after),
+        "before": before
+        and {
+            "state": State.SCORED if before.tier else State.DISQUALIFIED,
+            "score": before.score,
+            "range": {"low": before.low, "high": before.high},
+            "tier": before.tier or None,
+            "scored_at": before.scored_at,
+        },
+        "changes": [
+            {"signal": key, "label": label, "before": was, "after": now}
+            for key, label, was, now in found.changes
+        ],
+        "would_lift": [
+            {
+                "tier": lift.tier,
+                "score": lift.score,
+                "facts": [
+                    {
+                        "kind": fact.kind,
+                        "key": fact.key,
+                        "label": fact.label,
+                        "value": fact.value,
+                        "rating": fact.number if fact.kind == "answer" else None,
+                    }
+                    for fact in lift.facts
+                ],
+            }
+            for lift in found.outlook.lifts
+        ],
+        "would_drop": [
+            {
+                "kind": drop.kind,
+                "cause": drop.cause,
+                "dimension": drop.key or None,
+                "at": drop.at,
+                "tier": drop.tier,
+                "score": drop.score,
+            }
+            for drop in found.outlook.drops
+        ],
     }
 
 

@@ -241,6 +241,51 @@ class StandingShape(Shape):
     scored_at = serializers.DateTimeField(allow_null=True)
 
 
+class SupposedFactShape(Shape):
+    """One fact: an answer about a dimension (`rating`), a band of an attribute, or an event."""
+
+    kind = serializers.ChoiceField(["answer", "attribute", "event"])
+    key = serializers.CharField()
+    label = serializers.CharField()
+    value = serializers.CharField(help_text="In words; empty for an event.")
+    rating = serializers.FloatField(allow_null=True)
+
+
+class LiftShape(Shape):
+    """Facts that together suffice, and no part of them."""
+
+    tier = serializers.ChoiceField(_TIERS)
+    score = serializers.IntegerField()
+    facts = SupposedFactShape(many=True)
+
+
+class DropShape(Shape):
+    """Time (with the moment) or an answer that turns."""
+
+    kind = serializers.ChoiceField(["time", "answer"])
+    cause = serializers.CharField()
+    dimension = serializers.CharField(allow_null=True)
+    at = serializers.DateTimeField(allow_null=True)
+    tier = serializers.ChoiceField(_TIERS)
+    score = serializers.IntegerField()
+
+
+class ChangedLineShape(Shape):
+    signal = serializers.CharField()
+    label = serializers.CharField()
+    before = serializers.FloatField()
+    after = serializers.FloatField()
+
+
+class PreviewShape(StandingShape):
+    """A standing that is not stored, beside the one that is."""
+
+    before = ScoreShape(allow_null=True, help_text="The lead as it is; null without a lead.")
+    changes = ChangedLineShape(many=True)
+    would_lift = LiftShape(many=True)
+    would_drop = DropShape(many=True)
+
+
 class FeedbackAnswerShape(Shape):
     """What came of it: words, or the version that moved the points as was asked."""
 

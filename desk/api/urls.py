@@ -4,6 +4,7 @@ from core.api import endpoint
 from desk.api.facts import ActivityList, ConsentList, EvidenceList, OutcomeList, StandingDetail
 from desk.api.feedback import FeedbackList
 from desk.api.leads import LeadDetail, LeadList
+from desk.api.preview import ScorePreview
 from desk.api.work import Frameworks, Me, Queue
 
 urlpatterns = [
@@ -16,6 +17,7 @@ urlpatterns = [
     endpoint("leads/<int:lead_id>/standing", StandingDetail.as_view(), "standing"),
     endpoint("leads/<int:lead_id>/feedback", FeedbackList.as_view(), "feedback"),
     endpoint("queue", Queue.as_view(), "queue"),
+    endpoint("score/preview", ScorePreview.as_view(), "score_preview"),
     endpoint("me", Me.as_view(), "me"),
     endpoint("frameworks", Frameworks.as_view(), "frameworks"),
 ]

@@ -5,12 +5,14 @@ from typing import Any
 
 from django import template
 
+from desk import suppose
 from followups.models import Followup
 from followups.selectors import StepRow
 from scoring.feedback import told as outcome_of_feedback
 from scoring.models import Feedback
 from scoring.scorecard import UNTRACKED
 from scoring.selectors import rating_word
+from scoring.whatif import Lift
 
 register = template.Library()
 
@@ -75,6 +77,12 @@ def signed_points(value: float) -> str:
 def lowered(lines: Sequence[Any]) -> str:
     """Return the labels of ledger lines in running text."""
     return ", ".join(str(line.label).lower() for line in lines)
+
+
+@register.filter
+def supposing(lift: Lift) -> str:
+    """Return the query string of the what-if page on which these facts are so."""
+    return suppose.query_of(lift)
 
 
 @register.filter
