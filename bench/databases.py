@@ -57,7 +57,7 @@ def _execute(statement: str) -> None:
 def like(table: str, copy: str, *, indexes: bool) -> None:
     """Make a copy of a table with its rows: with the same indexes, or a heap with a primary key.
 
-    It has no triggers and no foreign keys.
+    It has no triggers and no foreign keys (`refer_like` gives it those).
     """
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {copy}")
@@ -81,6 +81,18 @@ def like(table: str, copy: str, *, indexes: bool) -> None:
                 [table],
             )
             cursor.execute(f"ALTER TABLE {copy} ADD PRIMARY KEY ({cursor.fetchone()[0]})")
+
+
+def refer_like(table: str, copy: str) -> None:
+    """Give a copy the foreign keys of its table."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE conrelid = %s::regclass AND contype = 'f'",
+            [table],
+        )
+        for name, definition in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE {copy} ADD CONSTRAINT {name} {definition}")
 
 
 def columns_of(table: str) -> str:

@@ -1,7 +1,7 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from bench.databases import columns_of, fill, like
+from bench.databases import columns_of, fill, like, refer_like
 from leads.models import Lead
 
 
@@ -29,6 +29,16 @@ def test_a_copy_has_the_rows_and_the_indexes_and_a_heap_only_its_key(lead: Lead)
     assert len(shape("bench_heap")) == 1
     options = "SELECT reloptions FROM pg_class WHERE relname = '{}'"
     assert ask(options.format("bench_heap")) == ask(options.format("scoring_standing"))
+
+
+def test_a_copy_can_refer_to_what_its_table_refers_to(lead: Lead):
+    like("scoring_standing", "bench_copy", indexes=True)
+    refer_like("scoring_standing", "bench_copy")
+    keys = (
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE contype = 'f' AND conrelid = '{}'::regclass ORDER BY 1"
+    )
+    assert ask(keys.format("bench_copy")) == ask(keys.format("scoring_standing")) != []
 
 
 def test_a_heap_keeps_a_key_of_several_columns(lead: Lead):
