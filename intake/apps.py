@@ -8,4 +8,4 @@ class IntakeConfig(AppConfig):
 
     def ready(self) -> None:
         """Register jobs and sweeps."""
-        from intake import tasks  # noqa: F401  (registration by import)
+        from intake import backtests, tasks  # noqa: F401  (registration by import)

@@ -8,6 +8,7 @@ from accounts.models import Team
 from core.clock import DatabaseNow
 from core.models import Job
 from leads.models import Source
+from scoring.models import ModelVersion
 
 
 class Import(models.Model):
@@ -65,6 +66,29 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class Backtest(models.Model):
+    """What learned weights would have won on a file of past leads (docs/domain/learning.md).
+
+    The file is an import that has not begun, so that the same file can be imported afterwards.
+    `measured` and `suggested` are written by one chunk of `job` each.
+    """
+
+    imported = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="backtests")
+    options = models.JSONField(default=dict, help_text="scoring.learning.backtest.Options")
+    job = models.OneToOneField(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    measured = models.JSONField(default=dict)
+    suggested = models.JSONField(default=dict)
+    problem = models.TextField(default="", help_text="Why it could not be done.")
+    taken = models.ForeignKey(ModelVersion, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=DatabaseNow())
+
+    def __str__(self) -> str:
+        return f"backtest of {self.imported}"
 
 
 class OfImport(models.Model):

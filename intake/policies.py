@@ -3,9 +3,11 @@
 import datetime as dt
 
 from accounts.models import Team, User
+from accounts.policies import can_change_configuration
 from accounts.roles import Role
 from core.decisions import ALLOWED, Decision, refused
 from intake.models import Import
+from scoring.policies import can_read_proposals
 
 
 def can_import(actor: User) -> Decision:
@@ -55,3 +57,13 @@ def can_undo_import(actor: User, imported: Import, *, at: dt.datetime) -> Decisi
     if imported.created_at < at - UNDO_WITHIN:
         return refused(f"An import can be undone for {UNDO_WITHIN.days} days.")
     return can_see_import(actor, imported)
+
+
+def can_backtest(actor: User) -> Decision:
+    """Backtesting ends in drafts of configuration, so those do it who may change that."""
+    return can_change_configuration(actor)
+
+
+def can_read_backtests(actor: User) -> Decision:
+    """Managers, model owners and admins read what learned weights would have won."""
+    return can_read_proposals(actor)

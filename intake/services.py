@@ -76,25 +76,31 @@ def read_file(
             team=team,
             created_by=by,
         )
-        staged = stage(file, imported, most_rows=most_rows)
-        imported.digest = staged.form.digest
-        imported.encoding = staged.form.encoding
-        imported.delimiter = staged.form.delimiter
-        imported.headers = staged.headers
-        imported.profile = [profile.as_json() for profile in staged.profiles]
-        imported.row_count = staged.row_count
-        imported.report = {"warnings": staged.warnings}
-        imported.mapping = propose(
-            staged.profiles,
-            staged.form.delimiter,
-            Workspace.current().country,
-            known(imported),
-            owners=() if by is not None and by.role == Role.REP else assignable(by),
-        )
+        take_in(file, imported, most_rows=most_rows)
         if like is not None and set(like.mapping["columns"]) <= set(imported.headers):
             imported.mapping = like.mapping
         imported.save()
     return imported
+
+
+def take_in(file: BinaryIO, imported: Import, *, most_rows: int | None) -> None:
+    """Stage the rows of a file for `imported` and propose a mapping; the caller saves it."""
+    staged = stage(file, imported, most_rows=most_rows)
+    by = imported.created_by
+    imported.digest = staged.form.digest
+    imported.encoding = staged.form.encoding
+    imported.delimiter = staged.form.delimiter
+    imported.headers = staged.headers
+    imported.profile = [profile.as_json() for profile in staged.profiles]
+    imported.row_count = staged.row_count
+    imported.report = {"warnings": staged.warnings}
+    imported.mapping = propose(
+        staged.profiles,
+        staged.form.delimiter,
+        Workspace.current().country,
+        known(imported),
+        owners=() if by is not None and by.role == Role.REP else assignable(by),
+    )
 
 
 @transaction.atomic

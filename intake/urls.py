@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from intake import views
+from intake import backtest_views, views
 
 app_name = "intake"
 
@@ -16,4 +16,20 @@ urlpatterns = [
     path("imports/<int:import_id>/undo/", views.undo_import, name="undo_import"),
     path("imports/<int:import_id>/progress/", views.show_progress, name="show_progress"),
     path("imports/<int:import_id>/rejected/", views.download_rejected, name="download_rejected"),
+    path("scoring/backtests/", backtest_views.list_backtests, name="list_backtests"),
+    path("scoring/backtests/upload/", backtest_views.upload_history, name="upload_history"),
+    path(
+        "scoring/backtests/<int:backtest_id>/", backtest_views.view_backtest, name="view_backtest"
+    ),
+    path(
+        "scoring/backtests/<int:backtest_id>/start/",
+        backtest_views.start_backtest,
+        name="start_backtest",
+    ),
+    path(
+        "scoring/backtests/<int:backtest_id>/progress/",
+        backtest_views.show_backtest_progress,
+        name="show_backtest_progress",
+    ),
+    path("scoring/backtests/<int:backtest_id>/take/", backtest_views.take_model, name="take_model"),
 ]

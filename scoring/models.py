@@ -384,3 +384,24 @@ class Feedback(models.Model):
 
 # Proxies that carry the triggers; Django finds models by importing this module.
 from scoring import triggers  # noqa: E402, F401
+
+
+class RefusedSignal(models.Model):
+    """A suggested signal that a person did not want, and the evidence there was then.
+
+    It stays refused until its evidence changes (scoring.learning.suggesting.still_refused).
+    """
+
+    fingerprint = models.CharField(
+        max_length=16, unique=True, help_text="of its rule (scoring.learning.suggesting)"
+    )
+    label = models.TextField()
+    n = models.PositiveIntegerField(help_text="Leads that had it.")
+    effect = models.FloatField(help_text="In log-odds.")
+    refused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    refused_at = models.DateTimeField(db_default=DatabaseNow())
+
+    def __str__(self) -> str:
+        return self.label

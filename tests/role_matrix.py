@@ -57,6 +57,27 @@ other_manager     w     w     w      w       .
 model_owner       w     w     w      w       .
 admin             w     w     w      w       .
 """
+# Backtests belong to all alike: who reads the pipeline reads them, who changes models makes them.
+READS_BACKTESTS = """
+                 own   team  other unowned missing
+owner             r     r     r      r       r
+mate              r     r     r      r       r
+stranger          r     r     r      r       r
+manager           w     w     w      w       .
+other_manager     w     w     w      w       .
+model_owner       w     w     w      w       .
+admin             w     w     w      w       .
+"""
+MAKES_BACKTESTS = """
+                 own   team  other unowned missing
+owner             r     r     r      r       r
+mate              r     r     r      r       r
+stranger          r     r     r      r       r
+manager           r     r     r      r       r
+other_manager     r     r     r      r       r
+model_owner       w     w     w      w       .
+admin             w     w     w      w       .
+"""
 # Answered feedback, each by the owner of its lead; nobody else knows of it.
 OWN_FEEDBACK = """
                  own   team  other unowned missing
@@ -72,6 +93,7 @@ admin             .     .     .      .       .
 EVERYBODY = "owner w, mate w, stranger w, manager w, other_manager w, model_owner w, admin w"
 ADDS_LEADS = "owner w, mate w, stranger w, manager w, other_manager w, model_owner r, admin w"
 CALLS_OWN = "owner w, mate r, stranger !, manager w, other_manager !, model_owner r, admin w"
+MAKES_MODELS = "owner r, mate r, stranger r, manager r, other_manager r, model_owner w, admin w"
 SEES_PIPELINE = "owner r, mate r, stranger r, manager w, other_manager w, model_owner w, admin w"
 
 # Nobody: no log-in (302) on pages, 401 in the API, whatever the URL.
@@ -148,6 +170,15 @@ TABLE: dict[str, dict[str, Rule]] = {
     "intake:undo_import": {"POST": Rule(IMPORTS, 403)},
     "intake:show_progress": {"GET": Rule(IMPORTS)},
     "intake:download_rejected": {"GET": Rule(IMPORTS)},
+    "intake:list_backtests": {"GET": Rule(SEES_PIPELINE)},
+    # Nothing is uploaded: whoever may test is told so.
+    "intake:upload_history": {"POST": Rule(MAKES_MODELS, 422)},
+    "intake:view_backtest": {"GET": Rule(READS_BACKTESTS)},
+    # Neither an outcome nor a profile is chosen.
+    "intake:start_backtest": {"POST": Rule(MAKES_BACKTESTS, 422)},
+    "intake:take_model": {"POST": Rule(MAKES_BACKTESTS, 422)},
+    # It has not begun, so there is nothing to wait for.
+    "intake:show_backtest_progress": {"GET": Rule(READS_BACKTESTS)},
     "calls:list_calls": {"GET": sees()},
     "calls:start_call": {"POST": changes(302)},
     "calls:run_call": {"GET": sees()},

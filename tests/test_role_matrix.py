@@ -19,6 +19,7 @@ from accounts.tokens import create_token
 from calls.models import Call
 from core.clock import now
 from followups.models import Followup
+from intake.backtests import read_past_leads
 from intake.services import read_file
 from leads.models import Lead
 from scoring.models import Feedback, FrameworkVersion, ModelVersion, Standing
@@ -70,6 +71,7 @@ class World:
     followups: dict[str, int]
     calls: dict[str, int]
     imports: dict[str, int]
+    backtests: dict[str, int]
     versions: dict[str, int]
     feedback: dict[str, int]
 
@@ -102,6 +104,7 @@ def world(config: None, settings: Any) -> World:
         followups={name: _step(lead) for name, lead in leads.items()} | {"missing": MISSING},
         calls={name: _call(lead) for name, lead in leads.items()} | {"missing": MISSING},
         imports={name: _import(lead.owner) for name, lead in leads.items()} | {"missing": MISSING},
+        backtests=dict.fromkeys(leads, _backtest(people["model_owner"])) | {"missing": MISSING},
         versions=dict.fromkeys(leads, _version()) | {"missing": MISSING},
         feedback={name: _feedback(lead) for name, lead in leads.items()} | {"missing": MISSING},
     )
@@ -143,6 +146,11 @@ def _call(lead: Lead) -> int:
 
 def _import(by: User | None) -> int:
     return read_file(io.BytesIO(b"Email\nnew@works.example\n"), "leads.csv", by=by).pk
+
+
+def _backtest(by: User) -> int:
+    file = io.BytesIO(b"Size,Won\n" + b"big,yes\nsmall,no\n" * 15)
+    return read_past_leads(file, "past.csv", by=by).pk
 
 
 def _version() -> int:
@@ -204,6 +212,7 @@ def ask(world: World, name: str, method: str, person: str, thing: str, rule: Rul
         "followup_id": world.followups,
         "call_id": world.calls,
         "import_id": world.imports,
+        "backtest_id": world.backtests,
         "version_id": world.versions,
         "feedback_id": world.feedback,
     }

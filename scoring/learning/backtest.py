@@ -6,13 +6,14 @@ Everything goes through the product's own definitions and scorecard; nothing is 
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from core.conditions import FieldType
 from core.errors import FieldProblem, Invalid
 from scoring.features import Bools, Floats, Ints
 from scoring.learning.baselines import boosting
@@ -75,6 +76,16 @@ class History:
 
 
 @dataclass(frozen=True)
+class Held:
+    """The leads held out: outcomes y (n,), probabilities p, learned and starting scores."""
+
+    y: Floats
+    p: Floats
+    learned: Floats
+    start: Floats
+
+
+@dataclass(frozen=True)
 class Result:
     """What a backtest found. `floor` is the ECE that a perfect model would show."""
 
@@ -89,6 +100,7 @@ class Result:
     floor: float | None
     gain: tuple[float, float, float] | None
     auc_interval: tuple[float, float] | None
+    held: Held
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as JSON values."""
@@ -158,6 +170,7 @@ def backtest(history: History, options: Options) -> Result:
         floor=calibration_floor(p, options.seed) if enough else None,
         gain=gain,
         auc_interval=interval,
+        held=Held(truth, p, ranking, start),
     )
 
 
@@ -199,8 +212,13 @@ def _boostable(values: Sequence[str]) -> bool:
     return len(values) < 1000
 
 
-def read_history(sheet: Sheet, options: Options) -> History:
-    """Return the past leads of a file, typed, with outcomes; raise Invalid for what is unusable."""
+def read_history(
+    sheet: Sheet, options: Options, types: Mapping[str, FieldType] | None = None
+) -> History:
+    """Return the past leads of a file, typed, with outcomes; raise Invalid for what is unusable.
+
+    `types` are those of fields that are known already; the others show theirs by their values.
+    """
     _check(options)
     outcome = _find(sheet, options.outcome, "outcome")
     order = None if options.order is None else _find(sheet, options.order, "order")
@@ -228,7 +246,11 @@ def read_history(sheet: Sheet, options: Options) -> History:
     if keys is not None:
         rows = rows[np.argsort(keys[rows], kind="stable")]
     signals = [i for i in range(len(sheet.header)) if i not in left_out | {outcome, order}]
-    columns = {sheet.header[i]: column_of_texts(sheet.header[i], sheet.columns[i]) for i in signals}
+    types = types or {}
+    columns = {
+        name: column_of_texts(name, sheet.columns[i], types.get(name))
+        for i, name in ((i, sheet.header[i]) for i in signals)
+    }
     if not columns:
         raise Invalid.field("exclude", "no_columns", "leaves no column to learn from")
     number_of: dict[tuple[str, ...], int] = {}

@@ -4,7 +4,7 @@ Both are chosen on the past alone: a model of the leads before a block predicts 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import chi2_contingency
@@ -21,6 +21,7 @@ MOST_BLOCKS, LEAST_BLOCKS = 10, 4
 LEAST_IN_BLOCK, LEAST_OF_EACH = 40, 10  # leads, and outcomes of the rarer kind
 MOST_ROWS = 50_000  # the latest ones, on which the half-life is chosen
 HALF_LIVES: tuple[float | None, ...] = (None, 1.0, 0.5, 0.25, 0.125, 0.0625)  # of all outcomes
+LEVELS = (None, 50.0, 100.0, 200.0, 400.0)  # half-lives of the intercept, in outcomes
 STEP_SHARE, MOST_STEP = 0.5, 1.0
 LEAST_Z = 1.0  # of a gain in log loss, in its standard errors
 SURE = 0.001  # of the chance that blocks alike in truth differ as much
@@ -29,17 +30,31 @@ LEAST_RANGE = 0.05  # between win rates of blocks that is worth a word
 
 @dataclass(frozen=True)
 class Recency:
-    """`half_life` in outcomes, None when old ones count in full; `step` moves the intercept."""
+    """How fast outcomes fade, in outcomes: `half_life` for all weights, None when old ones count
+    in full; `level` for the intercept, None when it fades as they do; `step` moves it further.
+
+    How often leads are won moves sooner than which of them are, and few outcomes show it.
+    """
 
     half_life: float | None = None
     step: float = 0.0
+    level: float | None = None
 
     def weights(self, n: int) -> Floats:
         """Return the weight of n outcomes in order of time, the newest 1."""
-        if self.half_life is None:
-            return np.ones(n)
-        faded: Floats = np.exp2(-np.arange(n)[::-1] / self.half_life)
-        return faded
+        return _faded(n, self.half_life)
+
+    def shift(self, log_odds: Floats, y: Floats, weights: Floats) -> float:
+        """Return what to add to log-odds (n,) for leads to come; `weights` are without fading."""
+        fading = self.half_life if self.level is None else self.level
+        return shift_to(log_odds, y, weights * _faded(len(y), fading)) + self.step
+
+
+def _faded(n: int, half_life: float | None) -> Floats:
+    if half_life is None:
+        return np.ones(n)
+    faded: Floats = np.exp2(-np.arange(n)[::-1] / half_life)
+    return faded
 
 
 def choose_recency(table: Table, y: Floats) -> Recency:
@@ -54,18 +69,24 @@ def choose_recency(table: Table, y: Floats) -> Recency:
     if len(blocks) < LEAST_BLOCKS:
         return Recency()
     first = len(blocks) // 2
-    lives = [None if share is None else share * len(y) for share in HALF_LIVES]
-    predicted = [_predict(table, y, blocks[t], lives) for t in range(first, len(blocks))]
     seen = blocks[first:]
+    lives = [None if share is None else share * len(y) for share in HALF_LIVES]
+    # A level that fades more slowly than the weights would be no level of its own.
+    ways = [
+        Recency(life, level=level)
+        for life in lives
+        for level in LEVELS
+        if level is None or life is None or level < life
+    ]
+    predicted = [_predict(table, y, block, ways) for block in seen]
     truth = np.concatenate([y[block] for block in seen])
     losses = [
-        _loss(truth, np.concatenate([by_life[i] for by_life in predicted]))
-        for i in range(len(lives))
+        _loss(truth, np.concatenate([by_way[i] for by_way in predicted])) for i in range(len(ways))
     ]
-    best = min(range(len(lives)), key=lambda i: losses[i].sum())
+    best = min(range(len(ways)), key=lambda i: losses[i].sum())
     if not _clear(losses[0] - losses[best]):
         best = 0
-    log_odds = [by_life[best] for by_life in predicted]
+    log_odds = [by_way[best] for by_way in predicted]
     steps = [_step(log_odds[i], y[block]) for i, block in enumerate(seen)]
     # Each step is tried on the block after the one that it was taken from.
     gain = np.concatenate(
@@ -74,7 +95,7 @@ def choose_recency(table: Table, y: Floats) -> Recency:
             for i, block in enumerate(seen[1:])
         ]
     )
-    return Recency(lives[best], steps[-1] if _clear(gain) else 0.0)
+    return replace(ways[best], step=steps[-1] if _clear(gain) else 0.0)
 
 
 def _blocks(y: Floats) -> list[Ints]:
@@ -83,27 +104,32 @@ def _blocks(y: Floats) -> list[Ints]:
     return np.array_split(np.arange(len(y)), count) if count else []
 
 
-def _predict(table: Table, y: Floats, block: Ints, lives: Sequence[float | None]) -> list[Floats]:
-    """Return log-odds of the leads of a block by models of the leads before, one a half-life."""
+def _predict(table: Table, y: Floats, block: Ints, ways: Sequence[Recency]) -> list[Floats]:
+    """Return log-odds of the leads of a block by models of the leads before, one a way to fade."""
     past = np.arange(block[0])
     if not 0 < y[past].sum() < len(past):
-        return [np.zeros(len(block)) for _ in lives]
+        return [np.zeros(len(block)) for _ in ways]
     before, here = table.take(past), table.take(block)
     levels = [make_levels(c, least_support(len(past))) for c in before.columns.values()]
     levels = [v for v in levels if len(v.levels) > 1]
     if not levels:
-        share = y[past].mean()
-        return [np.full(len(block), np.log(share / (1 - share))) for _ in lives]
+        inside, outside = np.zeros(len(past)), np.zeros(len(block))
+        return [way.shift(inside, y[past], np.ones(len(past))) + outside for way in ways]
     design, _ = build(levels)
-    outside = build([v.on(here, here.types) for v in levels])[0]
+    other = build([v.on(here, here.types) for v in levels])[0]
     fits = fit_path(design, y[past], np.ones(len(past)))
     start = fits[int(np.argmax([log_evidence(fit) for fit in fits]))]
     found = []
-    for life in lives:
-        weights = Recency(life).weights(len(past))
-        fit = fit_map(design, y[past], weights, start.precision, start=start)
-        effects = design.basis @ fit.b if design.basis is not None else fit.b
-        found.append(fit.intercept + np.asarray(outside.cells @ effects).ravel())
+    known: dict[float | None, tuple[Floats, Floats]] = {}
+    for way in ways:
+        if way.half_life not in known:
+            fit = fit_map(design, y[past], way.weights(len(past)), start.precision, start=start)
+            known[way.half_life] = (
+                design.log_odds(0.0, fit.b),
+                replace(other, basis=design.basis).log_odds(0.0, fit.b),
+            )
+        there, then = known[way.half_life]
+        found.append(way.shift(there, y[past], np.ones(len(past))) + then)
     return found
 
 
@@ -138,12 +164,13 @@ def drift_notice(y: Floats, recency: Recency) -> Notice | None:
                 f"{rates[-1]:.0%} last. Probabilities hold only while it stays."
             )
             return Notice("drift", "", text)
-    if recency.half_life is not None:
-        text = (
-            f"Newer outcomes predict better than older ones: an outcome counts half after "
-            f"{recency.half_life:.0f} further ones."
-        )
-        return Notice("drift", "", text)
+    for life, what in ((recency.half_life, "an outcome"), (recency.level, "how often leads win")):
+        if life is not None:
+            text = (
+                f"Newer outcomes predict better than older ones: {what} counts half after "
+                f"{life:.0f} further ones."
+            )
+            return Notice("drift", "", text)
     return None
 
 

@@ -84,13 +84,14 @@ def learn_signals(
     if in_order:
         recency = choose_recency(table.only([v.field for v in screened.levels]), y)
     given = np.ones(len(y)) if weights is None else weights
-    learned = _fit(screened, y, given * recency.weights(len(y)), recency, seed)
+    learned = _fit(screened, y, given, recency, seed)
     notice = drift_notice(y, recency) if in_order else None
     return replace(learned, notices=[*learned.notices, *([notice] if notice else [])])
 
 
-def _fit(screened: Screened, y: Floats, weights: Floats, recency: Recency, seed: int) -> Learned:
+def _fit(screened: Screened, y: Floats, given: Floats, recency: Recency, seed: int) -> Learned:
     levels = screened.levels
+    weights = given * recency.weights(len(y))
     design, _ = build(levels)
     fitted = shrink(design, y, weights, seed)
     pairs = _useful_pairs(levels, y, weights, fitted.strength, seed)
@@ -123,8 +124,7 @@ def _fit(screened: Screened, y: Floats, weights: Floats, recency: Recency, seed:
         screened.muted,
         list(screened.notices),
     )
-    intercept = shift_to(_log_odds(model, by_name, len(y)), y, weights)
-    return replace(model, intercept=intercept + recency.step)
+    return replace(model, intercept=recency.shift(_log_odds(model, by_name, len(y)), y, given))
 
 
 def _effects(

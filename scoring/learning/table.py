@@ -103,8 +103,8 @@ def table_of(columns: Mapping[str, Sequence[Any]], types: Mapping[str, FieldType
     return Table(len(next(iter(found.values())).missing) if found else 0, found)
 
 
-def column_of_texts(name: str, texts: Sequence[str]) -> Column:
-    """Return a column, of numbers when nearly all of its values are numbers.
+def column_of_texts(name: str, texts: Sequence[str], kind: FieldType | None = None) -> Column:
+    """Return a column, of numbers when nearly all of its values are numbers or `kind` says so.
 
     Texts that differ in case only are one value, as they are in conditions.
     """
@@ -115,7 +115,7 @@ def column_of_texts(name: str, texts: Sequence[str]) -> Column:
     parsed = parse_numbers(present)
     numeric = sum(len(by_text[text]) for text in parsed)
     total = sum(len(by_text[text]) for text in present)
-    if parsed and numeric >= MOSTLY * total:
+    if kind == "number" or (kind is None and parsed and numeric >= MOSTLY * total):
         numbers = np.full(len(texts), np.nan)
         for text, value in parsed.items():
             numbers[by_text[text]] = value

@@ -15,7 +15,7 @@ from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
 from scoring.learning.fit import Design, fit_map
 from scoring.learning.intervals import Intervals, weight_intervals
 from scoring.learning.notices import Notice
-from scoring.learning.shrinkage import shift_to, shrink
+from scoring.learning.shrinkage import shrink
 
 SLOPE, SLOPE_SPREAD = 0.067, 0.034  # log-odds a point, as the default map has it, and its doubt
 FREE = 300  # outcomes from which a weight may move freely
@@ -85,7 +85,7 @@ def learn_weights(
     if len(y) < FREE:
         most = slope * MOST_MOVED * len(y) / FREE
         b = np.clip(b, centre - most, centre + most)
-    intercept = shift_to(full @ b, y, weights) + recency.step
+    intercept = recency.shift(full @ b, y, np.ones(len(y)))
     found = Relearned(
         intercept, b, slope, unknown, weight_intervals(full, y, weights), len(y), won, enough
     )

@@ -32,7 +32,7 @@ def made(kind: str, n: int, seed: int = 0) -> tuple[dict[str, list[str]], Floats
         "strong": -0.8 + 1.2 * score,
         "weak": -2.2 + 0.35 * score,
         "noise": np.full(n, -1.0),
-        "drift": -1.5 + 0.8 * score + 1.5 * np.sin(2 * np.pi * day / n),
+        "drift": -1.5 + 0.8 * score + 2.0 * np.sin(2 * np.pi * day / n),
         "together": -1.6 + 3.0 * ((budget == 1) & (pages > 4)) + 0.4 * (channel == 0),
         "blanks": -0.5 + 0.4 * score - 1.8 * blank,
     }[kind]

@@ -1,0 +1,241 @@
+"""What the pages of a backtest show: the form of its options, and its results in words."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from django import forms
+
+from core.charts import Chart
+from intake.models import Backtest
+from scoring.learning.backtest import MOST_OUTCOMES, Options
+from scoring.learning.evaluate import CalibrationBin
+from scoring.models import RefusedSignal
+from scoring.outcome_charts import calibration_chart, gain_chart
+
+VERDICTS = {
+    "propose": (
+        "ok",
+        "Worth taking: on leads that they never saw, the learned weights beat the start.",
+    ),
+    "keep": ("warn", "Keep your weights: the learned ones are not surely better."),
+    "too_few": ("warn", "Too few outcomes to learn weights that can be trusted."),
+}
+MEASURES = (
+    ("auc", "Ranking (AUC)", "0.5 is chance, 1 is perfect"),
+    ("pr_auc", "Precision of the ranking (PR AUC)", ""),
+    ("lift_top10", "Wins in the best tenth, against the average", "times"),
+    ("brier", "Error of probabilities (Brier)", "lower is better"),
+    ("log_loss", "Log loss", "lower is better"),
+    ("ece", "Calibration error (ECE)", "lower is better"),
+)
+
+
+class StartForm(forms.Form):
+    """The outcome, which columns must be no signals, and in which order the leads came."""
+
+    outcome = forms.ChoiceField(
+        label="A lead was won when", help_text="Every other value counts as not won."
+    )
+    order = forms.ChoiceField(
+        label="Leads in order of",
+        required=False,
+        help_text="With a date the latest leads are held out, as it will be; else a random part.",
+    )
+    exclude = forms.MultipleChoiceField(
+        label="Leave out, since known only afterwards",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Columns that give the outcome away are found and left out by themselves.",
+    )
+
+    def __init__(self, test: Backtest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headers = list(test.imported.headers)
+        columns = test.imported.profile
+        mapping = test.imported.mapping.get("columns", {})
+        choices: list[tuple[str, list[tuple[str, str]]]] = []
+        for index, column in enumerate(columns):
+            values = column["values"] or []
+            if 2 <= len(values) <= MOST_OUTCOMES:
+                name = column["header"]
+                pairs = [(f"{index}:{n}", f"{name} is {v}") for n, v in enumerate(values)]
+                choices.append((name, pairs))
+        self.values = [column["values"] or [] for column in columns]
+        outcome, order, exclude = (self.fields[name] for name in ("outcome", "order", "exclude"))
+        outcome.choices = choices  # type: ignore[attr-defined]
+        dated = [i for i, c in enumerate(columns) if _is_dated(mapping.get(c["header"], {}))]
+        rest = [i for i in range(len(columns)) if i not in dated]
+        order.choices = [  # type: ignore[attr-defined]
+            ("", "no order known"),
+            *((str(i), columns[i]["header"]) for i in [*dated, *rest]),
+        ]
+        exclude.choices = [  # type: ignore[attr-defined]
+            (str(i), _with_samples(column)) for i, column in enumerate(columns)
+        ]
+        self.initial = self._initial(test, mapping, dated)
+
+    def _initial(self, test: Backtest, mapping: dict[str, Any], dated: list[int]) -> dict[str, Any]:
+        if test.options:
+            index = self._index(test.options["outcome"])
+            positive = test.options["positive"]
+            n = self.values[index].index(positive) if positive in self.values[index] else 0
+            order = test.options["order"]
+            return {
+                "outcome": f"{index}:{n}",
+                "order": "" if order is None else str(self._index(order)),
+                "exclude": [str(self._index(name)) for name in test.options["exclude"]],
+            }
+        found: dict[str, Any] = {"order": str(dated[0]) if dated else ""}
+        for index, header in enumerate(self.headers):
+            spec = mapping.get(header, {})
+            if spec.get("to") == "outcome" and spec.get("won") and self.values[index]:
+                found["outcome"] = f"{index}:{self.values[index].index(spec['won'][0])}"
+        late = ("outcome_reason", "outcome_at")
+        found["exclude"] = [
+            str(index)
+            for index, header in enumerate(self.headers)
+            if mapping.get(header, {}).get("field") in late
+        ]
+        return found
+
+    def _index(self, header: str) -> int:
+        return self.headers.index(header)
+
+    def options(self) -> Options:
+        """Return what was chosen; the form must be valid."""
+        column, _, n = self.cleaned_data["outcome"].partition(":")
+        order = self.cleaned_data["order"]
+        left_out = [int(i) for i in self.cleaned_data["exclude"] if i not in (column, order)]
+        return Options(
+            outcome=self.headers[int(column)],
+            positive=self.values[int(column)][int(n)],
+            exclude=tuple(self.headers[i] for i in left_out),
+            order=self.headers[int(order)] if order and order != column else None,
+        )
+
+
+def _is_dated(spec: dict[str, Any]) -> bool:
+    return spec.get("field") == "created_at" or spec.get("type") == "date"
+
+
+def _with_samples(column: dict[str, Any]) -> str:
+    samples = ", ".join(sample[:20] for sample in column["samples"])
+    return f"{column['header']} ({samples})" if samples else column["header"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A row of the table of measures."""
+
+    label: str
+    hint: str
+    learned: str
+    start: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """What came of a backtest: the sentence first."""
+
+    tone: str
+    verdict: str
+    sentence: str
+    basis: str
+    measures: list[Measure]
+    gain: Chart | None
+    calibration: Chart | None
+    calibration_note: str
+    lines: list[dict[str, Any]]
+    refused: set[str]
+    warnings: list[dict[str, str]]
+    scale: float
+
+
+def page_of(test: Backtest) -> Page | None:
+    """Return the page's content, None until both steps are done."""
+    found, lines = test.measured, test.suggested
+    if not found or not lines:
+        return None
+    tone, verdict = VERDICTS[found["verdict"]]
+    how = (
+        f"the last by {test.options['order']}"
+        if test.options["order"] is not None
+        else "drawn at random, with the same share won"
+    )
+    basis = (
+        f"Measured on {found['n_test']:,} leads held out ({how}), learned from the other "
+        f"{found['n_train']:,}. The lines below were then learned from all {lines['n']:,} leads, "
+        f"{lines['won']:,} of them won."
+    )
+    curves, bins = found.get("curves"), found.get("bins")
+    warnings = {(w["code"], w["text"]): w for w in [*found["warnings"], *lines["notices"]]}
+    strongest = max((abs(line["points"]) for line in lines["lines"]), default=1.0)
+    return Page(
+        tone=tone,
+        verdict=verdict,
+        sentence=_sentence(found),
+        basis=basis,
+        measures=_measures(found),
+        gain=gain_chart({name: np.array(c) for name, c in curves.items()}) if curves else None,
+        calibration=calibration_chart([CalibrationBin(**b) for b in bins]) if bins else None,
+        calibration_note=""
+        if found["floor"] is None
+        else f"A perfect model with the same probabilities would show {found['floor']:.3f}.",
+        lines=[
+            {
+                **line,
+                "rate": line["won"] / line["n"] if line["n"] else 0.0,
+                "width": round(100 * abs(line["points"]) / strongest),
+            }
+            for line in lines["lines"]
+        ],
+        refused=set(RefusedSignal.objects.values_list("fingerprint", flat=True)),
+        warnings=list(warnings.values()),
+        scale=lines["definitions"]["scale"] if lines["definitions"] else 1.0,
+    )
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    if "wins" not in found:
+        return "All leads held out have the same outcome, so nothing can be said about them."
+    ours, start = (round(value) for value in found["wins"])
+    gained, low, high = found["wins_gained"]
+    more = "1 win" if ours == 1 else f"{ours:,} wins"
+    instead = "as many as by the starting weights" if ours == start else f"instead of {start:,}"
+    return (
+        f"With the same {found['calls']:,} calls you would have reached {more} {instead} "
+        f"(difference {gained:+.0f}, 95 % between {low:+.0f} and {high:+.0f})."
+    )
+
+
+def _measures(found: dict[str, Any]) -> list[Measure]:
+    rows = [
+        Measure(label, hint, _number(found["learned"][name]), _number(found["start"][name]))
+        for name, label, hint in MEASURES
+    ]
+    if found["gain"] is not None:
+        gain, low, high = found["gain"]
+        text = f"{gain:+.3f} ({low:+.3f} to {high:+.3f})"
+        rows.insert(1, Measure("AUC gained", "95 % interval", text, ""))
+    if found["auc_interval"] is not None:
+        low, high = found["auc_interval"]
+        rows[0] = replace(rows[0], learned=f"{rows[0].learned} ({low:.3f} to {high:.3f})")
+    for tier, share in (("hot", "best 20 %"), ("warm", "next 30 %"), ("cold", "rest")):
+        rows.append(
+            Measure(
+                f"Won of the {share}",
+                tier,
+                _share(found["learned"]["tiers"][tier]),
+                _share(found["start"]["tiers"][tier]),
+            )
+        )
+    return rows
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
