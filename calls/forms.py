@@ -39,10 +39,13 @@ class FinishForm(forms.Form):
         required=False,
         max_length=MOST_NOTES,
         help_text="From the answers; change what you like.",
-        widget=forms.Textarea(attrs={"rows": 5}),
+        widget=forms.Textarea(attrs={"rows": 4}),
     )
     next_title = forms.CharField(
-        required=False, max_length=120, label="Next step instead of the outcome’s"
+        required=False,
+        max_length=120,
+        label="Next step",
+        widget=forms.TextInput(attrs={"placeholder": "As the outcome says"}),
     )
     next_at = forms.DateTimeField(
         required=False,

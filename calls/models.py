@@ -173,3 +173,31 @@ class CallAnswer(models.Model):
     def delta(self) -> int:
         """What it moved the score by, in points."""
         return self.score - self.score_before
+
+    @property
+    def amount_parts(self) -> tuple[str, str]:
+        """The amount and its currency, "" where it has none."""
+        number, _, last = self.amount.rpartition(" ")
+        if number and len(last) == 3 and last.isupper():
+            return number, last
+        return self.amount, ""
+
+
+class CallPresence(models.Model):
+    """One open console: which tab of whose browser was in a call, and when it last said so.
+
+    Rows live for minutes and go with the end of the call.
+    """
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, db_index=False, related_name="+")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    tab = models.CharField(max_length=40)
+    seen_at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["call", "tab"], name="callpresence_once")]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} in call {self.call_id}"

@@ -16,6 +16,8 @@ JUDGED = (
     Answer("ruled_out", "Ruled out", 0),
 )
 
+YES_NO = (Answer("yes", "Yes", 100), Answer("no", "No", 0))
+
 
 @lru_cache(maxsize=32)
 def script_of(framework_version_id: int) -> Framework:
@@ -38,7 +40,7 @@ def choices_of(question: Question) -> tuple[Answer, ...]:
     "Don't know" is no choice: every question can be answered so.
     """
     rated = tuple(answer for answer in question.answers if answer.rating is not None)
-    return rated or JUDGED
+    return rated or (YES_NO if question.type == "yes_no" else JUDGED)
 
 
 def answer_of(question: Question, key: str) -> Answer:

@@ -4,17 +4,20 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, OuterRef
-from django.db.models.functions import JSONObject
+from django.db.models import Count, F, Max, OuterRef
+from django.db.models.functions import JSONObject, Length, Lower
 
-from accounts.models import User
+from accounts.models import Team, User
+from calls.consequences import Consequence, consequences, play_names
 from calls.models import Call, CallAnswer, CallOutcome
 from calls.scripts import choices_of, script_of
 from core.clock import now
 from core.decisions import Decision
 from core.errors import NotFound
+from followups.places import Places
 from leads.activities import Kind
 from leads.consent import Channel
 from leads.models import Activity, Lead
@@ -47,7 +50,15 @@ def get_call(viewer: User, call_id: int) -> Call:
     row = JSONObject(**columns, author_name=F("author__name"), author_email=F("author__email"))
     found = (
         Call.objects.filter(visibility(viewer, "lead__"), pk=call_id)
-        .select_related("lead__standing", "lead__company", "rep", "outcome", "ended_by", "followup")
+        .select_related(
+            "lead__standing",
+            "lead__company",
+            "lead__team",
+            "rep",
+            "outcome",
+            "ended_by",
+            "followup",
+        )
         .annotate(rows=ArraySubquery(answers.values(row=row)))
         .first()
     )
@@ -67,10 +78,8 @@ def _answers(call: Call, rows: Sequence[dict[str, Any]]) -> list[CallAnswer]:
         answer = CallAnswer.from_db("default", _COLUMNS, values)
         answer.call = call
         if answer.author_id is not None:
-            person = [answer.author_id, row["author_name"], row["author_email"]]
-            answer.author = people.setdefault(
-                answer.author_id, User.from_db("default", ["id", "name", "email"], person)
-            )
+            person = User(answer.author_id, name=row["author_name"], email=row["author_email"])
+            answer.author = people.setdefault(answer.author_id, person)
         if answer.replaces_id is not None:
             answer.replaces = by_id.get(answer.replaces_id)
         by_id[answer.pk] = answer
@@ -143,6 +152,25 @@ class Progress:
         return sum(line.state != "not_asked" for line in self.lines)
 
     @property
+    def planned_seconds(self) -> int:
+        """How long asking takes by the script, branching applied."""
+        return sum(line.question.seconds for line in self.lines if line.state != "not_asked")
+
+    @property
+    def missing(self) -> list[Line]:
+        """Required questions that nobody has asked, and whose answer is not on record either."""
+        return [
+            line
+            for line in self.lines
+            if line.question.mandatory and line.state in ("open", "later") and line.known is None
+        ]
+
+    @property
+    def stamp(self) -> str:
+        """Differs whenever what is shown of the call does."""
+        return stamp_of(self.call)
+
+    @property
     def next_line(self) -> Line | None:
         """The question that is most worth asking."""
         return next((line for line in self.lines if line.question.key == self.next_key), None)
@@ -157,6 +185,14 @@ class Progress:
         if self.last is not None and self.last.unseen:
             told += " Somebody else answered this question too."
         return told
+
+
+def stamp_of(call: Call) -> str:
+    """Return a text that differs whenever a call, its notes or its lead's score do; no query."""
+    now_ = call.lead.standing
+    newest = call.given[-1].pk if call.given else 0
+    parts = (newest, call.notes_version, call.state, now_.score, now_.low, now_.high, now_.tier)
+    return ".".join(map(str, parts))
 
 
 def read_progress(call: Call, asking: Asking | None = None) -> Progress:
@@ -236,6 +272,9 @@ def summary_of(call: Call) -> str:
     gaps = sorted({labels[a.dimension] for a in newest.values() if a.kind == KINDS.UNKNOWN})
     if gaps:
         told.append(f"Asked, not known: {', '.join(gaps)}")
+    put_off = [a.dimension for a in newest.values() if a.kind == KINDS.LATER]
+    if put_off:
+        told.append(f"To ask later: {', '.join(sorted({labels[key] for key in put_off}))}")
     return "\n".join(told)[:10_000]
 
 
@@ -252,29 +291,76 @@ def judged_lines(lead_id: int, answers: Iterable[CallAnswer]) -> list[LedgerLine
 
 @dataclass(frozen=True)
 class Brief:
-    """What to know before dialling; `may_call` says why it is not to be dialled."""
+    """What to know before dialling; `may_call` says why it is not to be dialled, `last` is the
+    finished call before this one.
+    """
 
     events: list[Activity]
     concerns: list[Evidence]
     may_call: Decision
-    outcomes: list[CallOutcome]
+    last: Call | None
+    consequences: list[Consequence]
+    plays: list[tuple[str, str, str]]
+    frequent: dict[str, list[str]]
+    local_time: dt.datetime
     as_of: dt.datetime
+
+    @property
+    def outcomes(self) -> list[CallOutcome]:
+        """How the call may end."""
+        return [ahead.outcome for ahead in self.consequences]
 
 
 def read_brief(call: Call) -> Brief:
-    """Return the brief of a call; five queries."""
-    recent = Activity.objects.filter(lead_id=call.lead_id).exclude(kind__in=_QUIET)
+    """Return the brief of a call; about ten queries, however much there is to read."""
+    lead, moment, places = call.lead, now(), Places()
+    recent = Activity.objects.filter(lead_id=lead.pk).exclude(kind__in=_QUIET)
+    before = Call.objects.filter(lead_id=lead.pk, state=Call.State.FINISHED)
+    zone = ZoneInfo(places.window(lead.team_id, lead.time_zone, lead.country).zone)
     return Brief(
         events=list(recent.select_related("actor").order_by("-at", "-id")[:MOST_EVENTS]),
         concerns=list(
             Evidence.objects.filter(
-                lead_id=call.lead_id, dimension=CONCERN, observed_at__lt=call.started_at
+                lead_id=lead.pk, dimension=CONCERN, observed_at__lt=call.started_at
             ).order_by("-observed_at", "-id")[:MOST_CONCERNS]
         ),
-        may_call=may_contact(call.lead_id, Channel.CALL),
-        outcomes=list(CallOutcome.objects.all()),
-        as_of=now(),
+        may_call=may_contact(lead.pk, Channel.CALL),
+        last=before.select_related("outcome", "rep").order_by("-started_at", "-id").first(),
+        consequences=consequences(lead, list(CallOutcome.objects.all()), moment, places),
+        plays=play_names(),
+        frequent=frequent_captures(lead.team),
+        local_time=moment.astimezone(zone),
+        as_of=moment,
     )
+
+
+RECENT_ROWS = 20_000  # the newest answers of all calls are enough to know what comes up
+MOST_FREQUENT = 5
+SHORT = 40  # characters of what fits on a button; longer ones are nobody's but the lead's
+
+
+def frequent_captures(team: Team | None) -> dict[str, list[str]]:
+    """Return what a team's leads brought up at least twice lately, by kind, the most first."""
+    newest = CallAnswer.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    rows = (
+        CallAnswer.objects.filter(
+            pk__gt=newest - RECENT_ROWS,
+            kind__in=(KINDS.CONCERN, KINDS.COMPETITOR),
+            call__lead__team=team,
+        )
+        .annotate(words=Lower("quote"), size=Length("quote"))
+        .filter(size__lte=SHORT)
+        .values("kind", "words")
+        .annotate(times=Count("call__lead_id", distinct=True), said=Max("quote"))
+        .filter(times__gte=2)
+        .order_by("-times", "words")
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        said = found.setdefault(row["kind"], [])
+        if len(said) < MOST_FREQUENT:
+            said.append(row["said"])
+    return found
 
 
 def calls_of(viewer: User, lead_id: int) -> list[Call]:

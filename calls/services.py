@@ -8,20 +8,18 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.models import User
 from calls import policies
-from calls.models import Call, CallAnswer, CallOutcome
+from calls.consequences import step_at
+from calls.models import Call, CallAnswer, CallOutcome, CallPresence
 from calls.scripts import answer_of, question_of, script_of
 from calls.selectors import get_call, summary_of
 from core.clock import now
 from core.errors import Conflict, FieldProblem, Invalid, StaleVersion
-from followups.cadence import step_due
-from followups.definitions import Wait
 from followups.models import Followup
 from followups.places import Places
 from followups.planning import nudge, plan
@@ -60,6 +58,8 @@ CONCERN_OPEN = 0  # rating of a concern: nothing has answered it yet
 COMPETITOR_NAMED = 50  # rating of a competitor: named, without a judgement who is ahead
 STEP_AHEAD = dt.timedelta(days=1)  # a call step that is due within it is what this call was
 AHEAD = dt.timedelta(days=366)
+PRESENT_SECONDS = 25  # twice what a console waits between two signs of life, and a little
+FORGET_SECONDS = 600
 _WAY = (StageKey.NEW, StageKey.MQL, StageKey.ACCEPTED, StageKey.SQL, StageKey.OPPORTUNITY)
 
 
@@ -211,6 +211,8 @@ def save_answer(call_id: int, data: AnswerInput, *, by: User) -> Kept:
     _require_room(call.given)
     quote = _checked_text(data.quote, "quote", MOST_QUOTE)
     amount = _checked_text(data.amount, "amount", MOST_AMOUNT)
+    if amount and question.type == "number" and not any(mark.isdigit() for mark in amount):
+        raise Invalid.field("amount", "not_a_number", "names a number, such as 40,000 EUR")
     kind, answer, label, rating = CallAnswer.Kind.ANSWER, "", "", data.rating
     if data.later:
         kind, label, rating = CallAnswer.Kind.LATER, "Ask later", None
@@ -398,9 +400,49 @@ def finish_call(call_id: int, data: FinishInput, *, by: User) -> Call:
     call.end_tier = standing.tier
     call.followup = _follow_up(call, outcome, data, by, moment, waiting=waiting)
     call.save()
+    CallPresence.objects.filter(call=call).delete()
     plan([call.lead_id])
     nudge()
     return call
+
+
+def be_present(call: Call, tab: str, *, by: User) -> list[str]:
+    """Note that a tab of a person's browser is in a call; return who else is, in words. One query.
+
+    Asks no policy and locks nothing: it says only who looks at what they may see.
+    """
+    key = _checked_key(tab, "tab", 40)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH here AS (
+                INSERT INTO calls_callpresence (call_id, person_id, tab)
+                VALUES (%(call)s, %(person)s, %(tab)s)
+                ON CONFLICT (call_id, tab)
+                DO UPDATE SET seen_at = leadqual_now(), person_id = excluded.person_id
+            ), gone AS (
+                DELETE FROM calls_callpresence
+                WHERE call_id = %(call)s AND tab <> %(tab)s
+                  AND seen_at < leadqual_now() - make_interval(secs => %(forget)s)
+            )
+            SELECT DISTINCT u.id = %(person)s, coalesce(nullif(u.name, ''), u.email)
+            FROM calls_callpresence p JOIN accounts_user u ON u.id = p.person_id
+            WHERE p.call_id = %(call)s AND p.tab <> %(tab)s
+              AND p.seen_at > leadqual_now() - make_interval(secs => %(present)s)
+            ORDER BY 1, 2
+            """,
+            {
+                "call": call.pk,
+                "person": by.pk,
+                "tab": key,
+                "forget": FORGET_SECONDS,
+                "present": PRESENT_SECONDS,
+            },
+        )
+        return [
+            "You have this call open in another tab too" if own else f"{name} is in this call too"
+            for own, name in cursor.fetchall()
+        ]
 
 
 def _check_needs(
@@ -532,12 +574,7 @@ def _follow_up(
     if not title or (waiting and outcome.followup_kind == Followup.Kind.CALL and not data.next_at):
         return None
     kind = outcome.followup_kind or Followup.Kind.TASK
-    at = data.next_at or data.callback_at
-    if at is None:
-        places = Places()
-        team = places.team_calendar(lead.team_id)
-        window = places.window(lead.team_id, lead.time_zone, lead.country)
-        at = step_due(moment, Wait(hours=outcome.followup_hours), kind, team, window).at
+    at = data.next_at or data.callback_at or step_at(lead, outcome, moment, Places())
     step = NextStep(kind, title, max(at, moment), call.summary)
     return add_followup(
         lead, by=by, kind=step.kind, title=step.title, due_at=step.due_at, body=step.body
@@ -595,8 +632,3 @@ def _checked_text(text: str, field: str, most: int) -> str:
     if len(text) > most:
         raise Invalid.field(field, "too_long", f"has at most {most:,} characters")
     return text
-
-
-def local_zone(lead: Lead) -> ZoneInfo:
-    """Return the zone in which the lead's clock runs, by what is known of where it is."""
-    return ZoneInfo(Places().window(lead.team_id, lead.time_zone, lead.country).zone)

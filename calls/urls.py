@@ -11,6 +11,7 @@ urlpatterns = [
     path("leads/<int:lead_id>/call/", views.start_call, name="start_call"),
     path("calls/<int:call_id>/", views.run_call, name="run_call"),
     path("calls/<int:call_id>/progress/", views.show_progress, name="show_progress"),
+    path("calls/<int:call_id>/presence/", views.be_present, name="be_present"),
     path("calls/<int:call_id>/answers/", views.save_answer, name="save_answer"),
     path("calls/<int:call_id>/captures/", views.capture, name="capture"),
     path("calls/<int:call_id>/notes/", views.save_notes, name="save_notes"),

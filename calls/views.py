@@ -4,6 +4,7 @@ A script is answered with the part of the page that moves; everybody else with a
 """
 
 from typing import cast
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from django.contrib import messages
@@ -11,10 +12,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from calls import policies, selectors, services
 from calls.forms import FinishForm
 from calls.models import Call
@@ -58,7 +60,9 @@ def start_call(request: HttpRequest, lead_id: int) -> HttpResponse:
     lead = get_lead_to_call(viewer, lead_id)
     direction = request.POST.get("direction", Call.Direction.OUTBOUND)
     call, _ = services.start_call(lead, by=viewer, direction=direction)
-    return redirect("calls:run_call", call.pk)
+    asked = {"q": request.POST.get("q", ""), "next": _next_page(request)}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return redirect(f"{reverse('calls:run_call', args=[call.pk])}{query and '?'}{query}")
 
 
 @require_safe
@@ -108,13 +112,31 @@ def _show_console(
         "brief": brief,
         "current": current,
         "now": brief.as_of,
-        "local_time": timezone.localtime(brief.as_of, services.local_zone(call.lead)),
+        "local_time": brief.local_time,
         "form": form or FinishForm(outcomes=brief.outcomes, initial={"summary": progress.summary}),
         "wrapping_up": form is not None,
         "my_notes": my_notes,
         "key": uuid4().hex,
+        "next": _next_page(request),
+        "currencies": _currencies(call),
     }
     return render(request, "calls/console.html", context, status=status)
+
+
+def _next_page(request: HttpRequest) -> str:
+    """Return the page of ours that is to follow the call, "" for its record."""
+    url = request.POST.get("next") or request.GET.get("next", "")
+    ours = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if ours else ""
+
+
+def _currencies(call: Call) -> list[str]:
+    """Return the currencies of amounts, the lead's first."""
+    workspace = Workspace.current()
+    known = [call.lead.currency, workspace.currency, *sorted(workspace.rates)]
+    return list(dict.fromkeys(filter(None, known)))
 
 
 def _current(progress: Progress, key: str) -> Line | None:
@@ -133,8 +155,30 @@ def show_progress(request: HttpRequest, call_id: int) -> HttpResponse:
     return _progress(request, selectors.read_progress(call))
 
 
-def _progress(request: HttpRequest, progress: Progress) -> HttpResponse:
-    context = {"call": progress.call, "progress": progress, "lead": progress.call.lead}
+@require_POST
+def be_present(request: HttpRequest, call_id: int) -> HttpResponse:
+    """Say that a console is open; answer what others have changed, or 204 when nothing has."""
+    viewer = cast(PageRequest, request).user
+    call = get_call(viewer, call_id)
+    others: list[str] = []
+    if call.state == Call.State.OPEN:
+        policies.can_work_on_call(viewer, call).require()
+        others = services.be_present(call, request.POST.get("tab", ""), by=viewer)
+    seen = request.POST.get("stamp", ""), request.POST.getlist("present")
+    if seen == (selectors.stamp_of(call), others):
+        return HttpResponse(status=204)
+    return _progress(request, selectors.read_progress(call), others)
+
+
+def _progress(
+    request: HttpRequest, progress: Progress, others: list[str] | None = None
+) -> HttpResponse:
+    context = {
+        "call": progress.call,
+        "progress": progress,
+        "lead": progress.call.lead,
+        "others": others,
+    }
     return render(request, "calls/_progress.html", context)
 
 
@@ -142,15 +186,16 @@ def _progress(request: HttpRequest, progress: Progress) -> HttpResponse:
 def save_answer(request: HttpRequest, call_id: int) -> HttpResponse:
     """Keep one answer."""
     viewer = cast(PageRequest, request).user
-    given = request.POST.get("answer", "")
-    seen = request.POST.get("seen", "")
+    given, seen = request.POST.get("answer", ""), request.POST.get("seen", "")
+    rating, amount = request.POST.get("rating", ""), request.POST.get("amount", "").strip()
     data = AnswerInput(
         question=request.POST.get("question", ""),
         client_key=request.POST.get("client_key", ""),
         answer="" if given == UNKNOWN else given,
         unknown=given == UNKNOWN,
         later="later" in request.POST,
-        amount=request.POST.get("amount", ""),
+        rating=int(rating) if rating.isascii() and rating.isdigit() and len(rating) < 9 else None,
+        amount=f"{amount} {request.POST.get('currency', '')}".strip() if amount else "",
         quote=request.POST.get("quote", ""),
         seen=int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else None,
     )
@@ -223,7 +268,7 @@ def finish_call(request: HttpRequest, call_id: int) -> HttpResponse:
             form.add_problems(error)
         else:
             messages.success(request, _told(call))
-            return redirect("calls:run_call", call_id)
+            return redirect(_next_page(request) or reverse("calls:run_call", args=[call_id]))
     return _show_console(request, call, status=Invalid.status, form=form)
 
 

@@ -183,6 +183,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     "calls:start_call": {"POST": changes(302)},
     "calls:run_call": {"GET": sees()},
     "calls:show_progress": {"GET": sees()},
+    "calls:be_present": {"POST": changes(200, tab="a")},
     "calls:save_answer": {
         "POST": changes(302, question="budget_funding", answer="-", client_key="a")
     },

@@ -13,6 +13,7 @@
   const SENDING_MS = 20000, RETRY_MS = [1000, 2000, 5000, 10000], POLL_MS = 10000, NOTES_MS = 700;
   const QUEUE = `leadqual.call.${root.dataset.call}.queue`;
   const DRAFT = `leadqual.call.${root.dataset.call}.notes`;
+  const DRAFTS = `leadqual.call.${root.dataset.call}.fields`;
   const read = (key, otherwise) => {
     try { return JSON.parse(sessionStorage.getItem(key)) ?? otherwise; } catch { return otherwise; }
   };
@@ -96,11 +97,24 @@
       const html = await response.text();
       queue.shift();
       write(QUEUE, queue);
-      if (response.ok) { $("#problem").replaceChildren(); apply(html, fields.question); }
+      if (response.ok) { $("#problem").replaceChildren(); forget(fields); apply(html, fields.question); }
       else problem(html);
     }
     busy = false;
     showState();
+  };
+
+  /* --- time ------------------------------------------------------------------------------------ */
+
+  const timer = $("#timer");
+  const skew = Number(document.documentElement.dataset.now) - Date.now() / 1000 || 0;
+  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const tick = () => {
+    const seconds = Math.max(0, Math.floor(Date.now() / 1000 + skew - Number(timer.dataset.started)));
+    const planned = Number($("#progress").dataset.planned);
+    timer.classList.toggle("over", planned > 0 && seconds > planned);
+    timer.textContent = !planned ? clock(seconds) : seconds > planned
+      ? `${clock(seconds)} · over by ${clock(seconds - planned)}` : `${clock(seconds)} / ${clock(planned)}`;
   };
 
   /* --- what the server says -------------------------------------------------------------------- */
@@ -108,10 +122,16 @@
   let announced = $("#progress").dataset.announce;
 
   const apply = (html, question) => {
-    const fresh = $("#progress", new DOMParser().parseFromString(html, "text/html"));
+    const answer = new DOMParser().parseFromString(html, "text/html");
+    const fresh = $("#progress", answer), others = $("#presence", answer);
     if (!fresh) return;
     const focused = document.activeElement?.closest("#progress") && document.activeElement.id;
     $("#progress").replaceWith(fresh);
+    if (others) {
+      const before = presentNow().join();
+      $("#presence").replaceWith(others);
+      if (presentNow().length && presentNow().join() !== before) announce(`${presentNow().join(". ")}.`);
+    }
     if (focused) document.getElementById(focused)?.focus();
     if (question) own[question] = Number($(`[data-line="${question}"]`).dataset.given);
     if (fresh.dataset.announce !== announced) {
@@ -130,12 +150,17 @@
       if (!form || waiting(line.dataset.line)) continue;
       if (Number(line.dataset.given) > Number(form.elements.seen.value)) {
         form.elements.seen.value = line.dataset.given;
-        if (line.dataset.answer) {
-          for (const radio of $$("[name=answer]", form)) radio.checked = radio.value === line.dataset.answer;
-        }
+        for (const radio of $$("[name=answer]", form)) radio.checked = radio.value === line.dataset.answer;
       }
     }
+    // Branching: what an answer has made to be asked, or not to be, comes and goes at once.
+    for (const option of $$("#jump option")) {
+      option.hidden = option.disabled = stateOf(option.value) === "not_asked";
+    }
     mark();
+    showMissing();
+    showNeeds();
+    tick();
     const summary = $("#finish_summary");
     if (summary && !summary.dataset.touched) summary.value = $("#auto-summary").textContent;
     const version = Number($("#progress").dataset.notesVersion);
@@ -145,16 +170,21 @@
     }
   };
 
+  // Every few seconds: I am here; has anybody changed anything? 204 says no.
+  const TAB = newKey();
+  const presentNow = () => $$("[data-present]").map((one) => one.dataset.present);
   const poll = async () => {
     if (document.hidden || busy || queue.length) return;
+    const fields = [["tab", TAB], ["stamp", $("#progress").dataset.stamp]];
+    for (const told of presentNow()) fields.push(["present", told]);
     let response;
-    try { response = await fetch(root.dataset.progress, { headers: { "HX-Request": "true" } }); }
+    try { response = await post(root.dataset.presence, fields); }
     catch { away(); showState(); return; }
-    if (response.ok && !sessionEnded(response)) {
-      failures = 0;
-      apply(await response.text());
-      showState();
-    }
+    if (!response.ok || sessionEnded(response)) return;
+    failures = 0;
+    // What was answered meanwhile is newer than this.
+    if (response.status === 200 && !busy && !queue.length) apply(await response.text());
+    showState();
   };
 
   /* --- questions ------------------------------------------------------------------------------- */
@@ -171,14 +201,21 @@
     for (const line of $$("[data-line]")) line.classList.toggle("is-shown", line.dataset.line === key);
   };
 
-  const show = (key) => {
+  // The address says where we are, so that a reload comes back to it.
+  const remember = () => {
+    const address = new URL(location.href), card = shown();
+    if (card) address.searchParams.set("q", card.dataset.question);
+    history.replaceState(null, "", address);
+  };
+
+  const show = (key, { focus = true } = {}) => {
     const card = cards.find((one) => one.dataset.question === key);
     if (!card) return;
     for (const other of cards) other.hidden = other !== card;
     $("#jump").value = key;
-    history.replaceState(null, "", `?q=${encodeURIComponent(key)}`);
+    remember();
     mark();
-    $(".spoken", card).focus();
+    if (focus) $(".spoken", card).focus();
   };
 
   const save = (form, more = {}) => {
@@ -202,6 +239,9 @@
     if (!card) return;
     const form = $("form", card);
     if (isDirty(form) && $("[name=answer]:checked", form)) save(form);
+    if ("mandatory" in card.dataset && stateOf(card.dataset.question) === "open") {
+      announce(`${card.dataset.criterion} is required. The question stays open until the wrap-up.`);
+    }
     const at = cards.indexOf(card);
     const around = [...cards.slice(at + 1), ...cards.slice(0, at)].map((one) => one.dataset.question);
     const following = around.find((key) => stateOf(key) === "open") ?? around.find((key) => stateOf(key) === "later");
@@ -224,7 +264,14 @@
     if (event.target.matches(".question-card [name=answer]")) save(event.target.form);
     if (event.target.id === "jump") show(event.target.value);
     if (event.target.matches("#finish-form [name=outcome]")) showNeeds();
-    if (event.target.id === "finish_summary") event.target.dataset.touched = "1";
+  });
+
+  document.addEventListener("input", (event) => {
+    if (event.target.closest("#finish-form")) event.target.dataset.touched = "1";
+    if (event.target.matches("[data-draft]")) {
+      drafts[event.target.id] = event.target.value;
+      write(DRAFTS, drafts);
+    }
   });
 
   document.addEventListener("click", (event) => {
@@ -247,6 +294,13 @@
       if (!text) return;
       enqueue(root.dataset.captures, { kind: event.submitter?.value || "concern", text });
       form.elements.text.value = "";
+    } else if (form.matches("[data-capture]")) {
+      event.preventDefault();
+      enqueue(root.dataset.captures, { kind: form.elements.kind.value, text: event.submitter.value });
+    } else if (form.matches("[data-settle]")) {
+      event.preventDefault();
+      const { csrfmiddlewaretoken, ...fields } = Object.fromEntries(new FormData(form));
+      enqueue(root.dataset.answers, fields);
     } else if (form.id === "notes-form") {
       event.preventDefault();
       saveNotes();
@@ -262,6 +316,22 @@
       }
     }
   });
+
+  /* --- drafts: what is typed beside an answer and not sent yet ---------------------------------- */
+
+  const drafts = read(DRAFTS, {});
+  const forget = (fields) => {
+    const form = fields.question ? document.getElementById(`form-${fields.question}`) : $("#capture-form");
+    for (const element of $$("[data-draft]", form)) {
+      const sent = fields.question ? fields[element.name] ?? "" : fields.text;
+      if (drafts[element.id] === sent) delete drafts[element.id];
+    }
+    write(DRAFTS, Object.keys(drafts).length ? drafts : null);
+  };
+  for (const [id, text] of Object.entries(drafts)) {
+    const element = document.getElementById(id);
+    if (element) element.value = text;
+  }
 
   /* --- notes ----------------------------------------------------------------------------------- */
 
@@ -317,8 +387,88 @@
     showState();
   });
 
+  /* --- filing: "#budget 40k approved" or "b: 40k approved" is offered to its criterion ---------- */
+
+  const TAGGED = /(?:^|\s)#(\p{L}{2,})\s+(\S[^\n]{2,})$|(?:^|[.!?;]\s)(\p{L}):\s*(\S[^\n]{2,})$/u;
+  const turnedDown = new Set();
+  let offer = null, offerTimer = 0;
+
+  const findOffer = () => {
+    const line = notes.value.slice(0, notes.selectionStart).split("\n").at(-1);
+    const found = TAGGED.exec(line);
+    if (!found) return null;
+    const tag = (found[1] || found[3]).toLowerCase(), words = (found[2] || found[4]).trim();
+    const card = cards.find((one) => one.dataset.criterion.toLowerCase().startsWith(tag));
+    if (!card || turnedDown.has(`${tag} ${words}`)) return null;
+    return { criterion: card.dataset.criterion, words, key: `${tag} ${words}` };
+  };
+
+  const showOffer = () => {
+    const found = findOffer();
+    if (found?.key === offer?.key) return;
+    offer = found;
+    const place = $("#filing");
+    if (!offer) { place.replaceChildren(); return; }
+    const told = document.createElement("span");
+    told.textContent = `File “${offer.words.length > 60 ? `${offer.words.slice(0, 60)}…` : offer.words}” under ${offer.criterion}?`;
+    const [yes, no] = [["Tab", "File"], ["Esc", "No"]].map(([key, label]) => {
+      const button = document.createElement("button"), kbd = document.createElement("kbd");
+      kbd.textContent = key;
+      button.type = "button";
+      button.className = "button small";
+      button.append(`${label} `, kbd);
+      return button;
+    });
+    yes.addEventListener("click", fileOffer);
+    no.addEventListener("click", turnDown);
+    place.replaceChildren(told, yes, no);
+  };
+
+  const turnDown = () => {
+    if (offer) turnedDown.add(offer.key);
+    showOffer();
+    notes.focus();
+  };
+
+  // Into the words of the question that is shown, if it is one of the criterion, else of one that is
+  // answered, which is sent again at once, else of an open one, which still needs its answer.
+  const fileOffer = () => {
+    const { criterion, words } = offer;
+    const ours = cards.filter((one) => one.dataset.criterion === criterion && stateOf(one.dataset.question) !== "not_asked");
+    const card = ours.find((one) => one === shown()) ||
+      ours.find((one) => stateOf(one.dataset.question) === "answered") || ours[0];
+    turnDown();
+    if (!card) return;
+    const form = $("form", card), quote = form.elements.quote;
+    quote.value = [quote.value.trim(), words].filter(Boolean).join("; ");
+    drafts[quote.id] = quote.value;
+    write(DRAFTS, drafts);
+    if ($("[name=answer]:checked", form)) {
+      save(form);
+      announce(`Filed under ${criterion}.`);
+    } else {
+      show(card.dataset.question, { focus: false });
+      announce(`In the words of ${criterion}. It still needs an answer: Escape, then a digit.`);
+    }
+  };
+
+  notes.addEventListener("input", () => {
+    if (offer && !findOffer()) showOffer();
+    clearTimeout(offerTimer);
+    offerTimer = setTimeout(showOffer, 400);
+  });
+  notes.addEventListener("keydown", (event) => {
+    if (!offer || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "Tab") { event.preventDefault(); fileOffer(); }
+    if (event.key === "Escape") { event.stopPropagation(); turnDown(); }
+  });
+
   /* --- wrap-up --------------------------------------------------------------------------------- */
 
+  const nextTitle = $("#finish_next_title"), nextAt = $("#finish_next_at");
+
+  // What the outcome starts stands in the fields, to be changed; what nobody changes is not sent,
+  // so that the server decides by the state at that moment.
   const showNeeds = () => {
     const chosen = $("#finish-form [name=outcome]:checked");
     const needs = (chosen?.dataset.needs || "").trim().split(/\s+/);
@@ -327,8 +477,25 @@
       const wrong = $(".error", field);
       field.hidden = !needed && !wrong && field.dataset.field !== "note";
     }
-    $("#what-follows").textContent = !chosen ? "" : chosen.dataset.followup
-      ? `Next step: ${chosen.dataset.followup}` : "The play goes on, or the lead rests.";
+    const closes = chosen && !chosen.dataset.phase;
+    $("#next-step").hidden = !chosen;
+    $("#next-step .fields").hidden = closes;
+    if (chosen && !nextTitle.dataset.touched) nextTitle.value = chosen.dataset.title;
+    if (chosen && !nextAt.dataset.touched) nextAt.value = chosen.dataset.at;
+    nextAt.closest(".field").hidden = needs.includes("callback_at");
+    const tier = $("#progress").dataset.tier;
+    const play = chosen && $(`#plays [data-tier="${tier}"][data-phase="${chosen.dataset.phase}"]`);
+    $("#what-follows").textContent = !chosen ? "" : closes ? "Closes the lead; nothing follows."
+      : play ? `${chosen.dataset.title ? "Beside it goes" : "On goes"} the play “${play.textContent}”.` : "";
+    showMissing();
+  };
+
+  const showMissing = () => {
+    const chosen = $("#finish-form [name=outcome]:checked");
+    const open = chosen && !("connected" in chosen.dataset) ? []
+      : [...new Set($$("#missing li").map((line) => line.textContent.split(":")[0]))];
+    $("#still-missing").textContent = open.length
+      ? `Required and still open: ${open.join(", ")}. You may finish all the same.` : "";
   };
 
   const openWrapUp = () => {
@@ -355,6 +522,8 @@
       showState();
       return;
     }
+    for (const field of [nextTitle, nextAt]) if (!field.dataset.touched) field.value = "";
+    write(DRAFTS, null);
     form.submit();
   };
 
@@ -369,16 +538,33 @@
   const keysAreOn = () => {
     try { return localStorage.getItem("leadqual.shortcuts") !== "off"; } catch { return true; }
   };
+  // One table from action to key. A page that knows better says so on its body.
+  const KEYS = {
+    back: "b", later: "u", notes: "k", jump: "/", capture: "c", quote: "q", amount: "m", best: "n",
+    wrap_up: "w", dial: "d", next: "Enter", unknown: "0",
+  };
+  try { Object.assign(KEYS, JSON.parse(document.body.dataset.callKeys || "{}")); } catch { /* ours */ }
+  for (const place of $$("[data-key-of]")) place.textContent = KEYS[place.dataset.keyOf] ?? place.textContent;
   const focusOn = (selector) => () => $(selector)?.focus();
-  const actions = {
-    b: back,
-    u: later,
-    k: focusOn("#notes"),
-    "/": focusOn("#jump"),
-    c: focusOn("#capture-text"),
-    q: () => $("[name=quote]", shown())?.focus(),
-    n: () => { const key = $("#progress").dataset.next; if (key) show(key); },
-    w: openWrapUp,
+  const ACTIONS = {
+    back,
+    later,
+    next,
+    notes: focusOn("#notes"),
+    jump: focusOn("#jump"),
+    capture: focusOn("#capture-text"),
+    quote: () => $("[name=quote]", shown())?.focus(),
+    amount: () => $("[name=amount]", shown())?.focus(),
+    best: () => { const key = $("#progress").dataset.next; if (key) show(key); },
+    wrap_up: () => openWrapUp(),
+    dial: () => $("[data-do=dial]")?.click(),
+    unknown: () => choose(-1),
+  };
+  const WITHOUT_QUESTION = ["wrap_up", "notes", "capture", "dial"];
+  const choose = (index) => {
+    const radio = $$("[name=answer]", shown()).at(index);
+    radio.focus();
+    if (!radio.checked) radio.click();
   };
 
   // On window and first, so that the keys of lists do not act as well.
@@ -399,14 +585,14 @@
     if (typing(event.target) || !keysAreOn()) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const inWrapUp = event.target.closest?.("#wrap-up");
-    let act = actions[key];
-    if (/^[0-9]$/.test(key) && !inWrapUp && shown()) {
-      const radios = $$("[name=answer]", shown());
-      const radio = key === "0" ? radios.at(-1) : radios.slice(0, -1)[Number(key) - 1];
-      if (radio) act = () => { radio.focus(); if (!radio.checked) radio.click(); };
+    const action = Object.keys(KEYS).find((name) => KEYS[name] === key);
+    let act = ACTIONS[action];
+    if (action === "next" && event.target.closest?.("a, button, summary")) act = null;
+    if (["next", "unknown"].includes(action) && inWrapUp) act = null;
+    if (!act && /^[1-9]$/.test(key) && !inWrapUp && shown()) {
+      if (Number(key) < $$("[name=answer]", shown()).length) act = () => choose(Number(key) - 1);
     }
-    if (key === "Enter" && !inWrapUp && !event.target.closest?.("a, button, summary")) act = next;
-    if (!act || !shown() && key !== "w" && key !== "k") return;
+    if (!act || !shown() && !WITHOUT_QUESTION.includes(action)) return;
     event.preventDefault();
     event.stopPropagation();
     act();
@@ -414,22 +600,17 @@
 
   /* --- start ----------------------------------------------------------------------------------- */
 
-  const timer = $("#timer");
-  const skew = Number(document.documentElement.dataset.now) - Date.now() / 1000 || 0;
-  const tick = () => {
-    const seconds = Math.max(0, Math.floor(Date.now() / 1000 + skew - Number(timer.dataset.started)));
-    const minutes = Math.floor(seconds / 60);
-    timer.textContent = `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
-  };
   tick();
   setInterval(tick, 1000);
   setInterval(poll, POLL_MS);
+  poll();
   addEventListener("online", () => { failures = 0; flush(); saveNotes(); });
   addEventListener("visibilitychange", poll);
 
   const draft = read(DRAFT, null);
   if (draft && draft.text !== notes.value) notes.value = draft.text;
   showNeeds();
+  remember();
   mark();
   flush();
   saveNotes();

@@ -1,5 +1,6 @@
 """What the tests of calls share."""
 
+import copy
 import itertools
 from typing import Any
 
@@ -12,6 +13,7 @@ from calls.models import Call, CallAnswer
 from calls.selectors import Progress, get_call, read_progress
 from calls.services import AnswerInput, FinishInput
 from leads.models import Lead
+from scoring.models import FrameworkVersion
 
 _keys = itertools.count(1)
 
@@ -28,6 +30,18 @@ def answer(call: Call, question: str, by: User, key: str = "", **given: Any) -> 
         given = {"rating": 100}
     data = AnswerInput(question=question, client_key=key or f"k{next(_keys)}", **given)
     return services.save_answer(call.pk, data, by=by).answer
+
+
+def change_script(call: Call, **changes: dict[str, Any]) -> None:
+    """Have an open call go by a framework whose questions are changed by key."""
+    before = call.framework_version
+    definition = copy.deepcopy(before.definition)
+    for question in definition["questions"]:
+        question.update(changes.get(question["key"], {}))
+    call.framework_version = FrameworkVersion.objects.create(
+        key=before.key, number=before.number + 1000, definition=definition
+    )
+    call.save(update_fields=["framework_version"])
 
 
 def finish(call: Call, outcome: str, by: User, **given: Any) -> Call:

@@ -119,6 +119,9 @@ def test_a_whole_call_runs_by_keyboard_only(rep_page: Page, site: str, warm_lead
     check_axe(page, "the console")
     widths = [span(page)]
     asked = []
+    told: list[str] = []
+    page.expose_function("heard", lambda words: told.append(words))
+    page.evaluate("document.addEventListener('announce', (event) => heard(event.detail.value))")
     for _ in range(4):  # whatever is most worth asking, until it is settled
         page.keyboard.press("n")
         asked.append(page.locator(".question-card:visible").get_attribute("data-question"))
@@ -130,12 +133,18 @@ def test_a_whole_call_runs_by_keyboard_only(rep_page: Page, site: str, warm_lead
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] < widths[0]
     expect(page.locator("#progress .tier-hot")).to_be_visible()
-    expect(page.locator("#live")).to_contain_text("Score")
+    assert [words for words in told if words.endswith("The lead is now hot.")]
     page.keyboard.press("/")
     expect(page.locator("#jump")).to_be_focused()
     page.keyboard.press("Escape")
     page.keyboard.press("k")
     page.keyboard.type("Hosting in the EU was asked for.")
+    page.keyboard.press("Enter")
+    page.keyboard.type("a: she signs alone")
+    expect(page.locator("#filing")).to_contain_text("File “she signs alone” under Authority?")
+    page.keyboard.press("Tab")
+    expect(page.locator("#notes")).to_be_focused()  # typing goes on
+    settle(page)
     page.keyboard.press("Escape")
     page.keyboard.press("c")
     page.keyboard.type("Fears lock-in")
@@ -144,7 +153,8 @@ def test_a_whole_call_runs_by_keyboard_only(rep_page: Page, site: str, warm_lead
     page.keyboard.press("Escape")
     page.keyboard.press("Control+Enter")  # no outcome yet: to the wrap-up
     page.keyboard.press("ArrowRight")  # "Send information"
-    expect(page.locator("#what-follows")).to_contain_text("Send what was asked for")
+    expect(page.locator("#finish_next_title")).to_have_value("Send what was asked for on the call")
+    expect(page.locator("#what-follows")).to_contain_text("Hot, in conversation")
     expect(page.locator("#finish_summary")).to_have_value(re.compile("Concerns: Fears lock-in"))
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("heading", name="Call with Haruka Ito")).to_be_visible()
@@ -153,7 +163,9 @@ def test_a_whole_call_runs_by_keyboard_only(rep_page: Page, site: str, warm_lead
     expect(page.get_by_text("Hosting in the EU was asked for.")).to_be_visible()
     check_axe(page, "the record of a call")
     call = Call.objects.get()
-    assert [a.question for a in call.answers.filter(kind="answer")] == asked
+    assert list(dict.fromkeys(a.question for a in call.answers.filter(kind="answer"))) == asked
+    filed = call.answers.filter(dimension="authority", quote="she signs alone").get()
+    assert filed.rating == 100
     assert call.end_tier == "hot" != call.start_tier
     step = Followup.objects.get(lead=warm_lead, run=None)
     assert step.title == "Send what was asked for on the call"
@@ -267,6 +279,51 @@ def test_a_server_killed_between_two_answers_loses_none(
     assert Evidence.objects.filter(lead=warm_lead).count() == 3
     call.refresh_from_db()
     assert call.notes == "Said while the server was away."
+
+
+def test_two_reps_in_one_call_see_each_other_and_both_answers(
+    rep_page: Page, site: str, warm_lead: Lead, manager: User, new_context: Any
+) -> None:
+    page = rep_page
+    page.goto(f"{site}/leads/{warm_lead.pk}/calls/")
+    page.get_by_role("button", name="Call").click()
+    expect(page.locator(".spoken:visible")).to_be_focused()
+    context = new_context(viewport={"width": 390, "height": 844})
+    log_in(context, site, manager)
+    theirs = context.new_page()
+    theirs.goto(page.url)
+    expect(theirs.locator("#presence")).to_contain_text("is in this call too")
+
+    def look(console: Page) -> None:  # sooner than by itself
+        console.evaluate("document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))")
+
+    look(page)
+    expect(page.locator("#presence")).to_contain_text(f"{manager} is in this call too")
+    key = page.locator(".question-card:visible").get_attribute("data-question")
+    theirs.evaluate("key => document.querySelector(`[data-jump='${key}']`).click()", key)
+    page.keyboard.press("1")
+    settle(page)
+    theirs.keyboard.press("4")
+    settle(theirs)
+    look(page)
+    for console in (page, theirs):
+        expect(console.locator(".conflict")).to_contain_text("Which one holds?")
+    page.get_by_role("button", name="Keep mine").click()
+    settle(page)
+    expect(page.locator(".conflict")).to_have_count(0)
+    assert [a.author for a in CallAnswer.objects.all()] == [
+        warm_lead.owner,
+        manager,
+        warm_lead.owner,
+    ]
+    newest = CallAnswer.objects.last()
+    assert newest is not None
+    assert newest.answer == CallAnswer.objects.all()[0].answer
+    # Words that nobody has sent stay in the tab, and need no warning.
+    page.keyboard.press("q")
+    page.keyboard.type("half a sentence")
+    page.reload()
+    expect(page.locator("[name=quote]:visible")).to_have_value("half a sentence")
 
 
 def test_a_killed_browser_resumes_where_the_call_was(

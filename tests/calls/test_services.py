@@ -1,25 +1,31 @@
 """Calls: answers are kept once and in order, and a finished call has all its consequences."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from accounts.models import User
 from calls import services
-from calls.models import Call, CallAnswer, CallOutcome
+from calls.consequences import consequences
+from calls.models import Call, CallAnswer, CallOutcome, CallPresence
+from calls.scripts import choices_of, script_of
+from calls.selectors import frequent_captures
 from core import clock
 from core.clock import now
 from core.errors import Conflict, Forbidden, Invalid, StaleVersion
-from followups.models import Followup
+from followups.live import play_version
+from followups.models import Followup, Run
+from followups.places import Places
 from leads.activities import Kind
 from leads.models import Activity, Consent, Lead
 from leads.selectors import may_contact
 from leads.services import record_activity
-from leads.stages import StageKey
+from leads.stages import CLOSED, StageKey
 from scoring.models import Evidence, FrameworkVersion, ScoreChange, Snapshot, Standing
 from tests import factories
-from tests.calls.conftest import answer, finish, progress_of
+from tests.calls.conftest import answer, change_script, finish, progress_of
 
 SOON = dt.timedelta(days=2)
 
@@ -123,6 +129,7 @@ def test_two_reps_who_answer_one_question_are_told_of_each_other(
     assert second.replaces == first
     line = progress_of(call, rep).lines[0]
     assert line.given == second
+    assert (line.given.author, str(line.given.author)) == (manager, str(manager))
     assert line.rival == first
 
 
@@ -190,6 +197,47 @@ def test_a_question_is_asked_only_if_its_condition_holds(rep: User) -> None:
     states = {line.question.key: line.state for line in progress_of(call, rep).lines}
     assert states["authority_access"] == "not_asked"
     assert states["authority_role"] == "open"
+
+
+def test_an_amount_is_kept_with_its_currency_and_has_a_number(call: Call, rep: User) -> None:
+    change_script(call, budget_funding={"type": "number"})
+    kept = answer(call, "budget_funding", rep, answer="set_aside", amount="40,000 EUR")
+    assert kept.amount_parts == ("40,000", "EUR")
+    assert kept.evidence is not None
+    assert kept.evidence.quote == "40,000 EUR"
+    with pytest.raises(Invalid) as error:
+        answer(call, "budget_funding", rep, answer="set_aside", amount="a lot")
+    assert error.value.problems[0].field == "amount"
+
+
+def test_a_question_without_rated_answers_is_judged_or_yes_and_no(call: Call) -> None:
+    bare = replace(script_of(call.framework_version_id).questions[0], answers=())
+    assert [c.key for c in choices_of(replace(bare, type="yes_no"))] == ["yes", "no"]
+    for kind in ("choice", "scale", "number", "period", "text", "person"):
+        assert [c.rating for c in choices_of(replace(bare, type=kind))] == [100, 67, 33, 0]
+
+
+def test_consoles_see_each_other(call: Call, rep: User, manager: User) -> None:
+    assert services.be_present(call, "tab-1", by=rep) == []
+    assert services.be_present(call, "tab-2", by=manager) == [f"{rep} is in this call too"]
+    assert services.be_present(call, "tab-3", by=rep) == [
+        f"{manager} is in this call too",
+        "You have this call open in another tab too",
+    ]
+    with clock.at(now() + dt.timedelta(minutes=20)):
+        assert services.be_present(call, "tab-1", by=rep) == []
+        assert list(CallPresence.objects.values_list("tab", flat=True)) == ["tab-1"]
+    finish(call, "no_answer", rep)
+    assert not CallPresence.objects.exists()
+
+
+def test_what_comes_up_often_is_offered_within_the_team(rep: User, stranger: User) -> None:
+    for number, words in enumerate(("Acme", "acme", "Once only", "x" * 41, "x" * 41)):
+        call, _ = services.start_call(factories.make_lead(owner=rep), by=rep)
+        services.capture(call.pk, "competitor", words, by=rep, client_key=str(number))
+    assert list(frequent_captures(rep.team)) == ["competitor"]
+    assert [said.lower() for said in frequent_captures(rep.team)["competitor"]] == ["acme"]
+    assert frequent_captures(stranger.team) == {}
 
 
 # --- notes -------------------------------------------------------------------------------------
@@ -349,12 +397,26 @@ def test_a_chosen_next_step_replaces_the_outcomes(call: Call, rep: User) -> None
     assert (done.followup.title, done.followup.due_at) == ("Send the price list", at)
 
 
+def test_required_questions_that_nobody_asked_are_named(call: Call, rep: User) -> None:
+    def missing() -> list[str]:
+        return [line.question.key for line in progress_of(call, rep).missing]
+
+    assert "budget_funding" in missing()
+    answer(call, "budget_route", rep, answer="known_way")  # the same criterion, by another question
+    assert "budget_funding" not in missing()
+    answer(call, "authority_role", rep, unknown=True)
+    answer(call, "timing_by_when", rep, later=True)
+    assert missing() == ["need_trigger", "need_consequence", "timing_by_when"]
+    assert finish(call, "send_info", rep).state == Call.State.FINISHED
+
+
 @pytest.mark.parametrize("key", [
     "meeting_set", "send_info", "callback", "referred", "not_interested", "do_not_call",
     "wrong_number", "no_answer", "voicemail", "no_show", "technical",
 ])  # fmt: skip
 def test_every_outcome_does_what_it_declares(call: Call, rep: User, key: str) -> None:
     outcome = CallOutcome.objects.get(pk=key)
+    told = consequences(call.lead, [outcome], now(), Places())[0]
     done = finish(
         call,
         key,
@@ -368,5 +430,14 @@ def test_every_outcome_does_what_it_declares(call: Call, rep: User, key: str) ->
     assert (Kind.CALL_CONNECTED in kinds) == outcome.connected
     assert bool(kinds & {Kind.CALL_CONNECTED, Kind.CALL_ATTEMPTED}) == outcome.ends_clock
     assert (done.followup is not None) == bool(outcome.followup_kind)
+    if done.followup is not None:
+        assert done.followup.title == told.title
+        agreed = done.callback_at or told.at
+        assert agreed is not None
+        assert abs(done.followup.due_at - agreed) < dt.timedelta(minutes=1)
+    run = Run.objects.filter(lead=lead, ended_at=None).first()
+    if run is not None:
+        assert play_version(run.play_version_id).play.phase == told.phase
+    assert (told.phase == "") == (lead.stage in CLOSED)
     assert bool(may_contact(lead.pk, "call")) != outcome.bars_calls
     assert ScoreChange.objects.filter(lead=lead).count() <= 1

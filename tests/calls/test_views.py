@@ -1,5 +1,6 @@
 """The pages of calls work without scripts, escape what people wrote, and show it to nobody else."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
+from calls import services
 from calls.models import Call, CallAnswer
+from calls.scripts import script_of
 from leads.models import Lead
 from scoring.models import Standing
-from tests.calls.conftest import answer, finish, statements
+from tests.calls.conftest import answer, change_script, finish, statements
 
 
 @pytest.fixture
@@ -186,3 +189,79 @@ def test_an_answer_takes_ten_queries_at_most(web: Client, call: Call, rep: User)
         assert standing.stale_at is None
         tiers.add(standing.tier)
     assert len(tiers) > 1  # also with a tier that changes
+
+
+def test_a_console_asks_what_others_changed(
+    web: Client, client: Client, call: Call, rep: User, manager: User
+) -> None:
+    path = url("be_present", call.pk)
+    stamp = re.search(rb'data-stamp="([^"]+)"', web.get(url("run_call", call.pk)).content)
+    assert stamp is not None
+    mine = {"tab": "one", "stamp": stamp[1].decode()}
+    assert web.post(path, mine).status_code == 204
+    services.be_present(call, "two", by=manager)
+    told = f"{manager} is in this call too"
+    assert told in web.post(path, mine).content.decode()
+    assert web.post(path, {**mine, "present": told}).status_code == 204
+    answer(call, "budget_funding", manager, answer="set_aside")
+    changed = web.post(path, {**mine, "present": told})
+    assert changed.status_code == 200
+    assert b"Set aside" in changed.content
+    assert web.post(path, {"tab": ""}).status_code == 422
+    finish(call, "no_answer", rep)
+    assert b"was finished by" in web.post(path, mine).content
+
+
+def test_of_two_answers_either_can_be_kept(
+    web: Client, call: Call, rep: User, manager: User
+) -> None:
+    answer(call, "budget_funding", manager, answer="set_aside", seen=0)
+    mine = answer(call, "budget_funding", rep, answer="none", seen=0, quote="Nothing this year")
+    html = web.get(url("run_call", call.pk)).content.decode()
+    assert "Keep mine" in html
+    assert f"Take that of {manager}" in html
+    assert "Nothing this year" in html
+    forms = re.findall(r"<form[^>]*data-settle>(.*?)</form>", html, re.S)
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', forms[1]))
+    web.post(url("save_answer", call.pk), fields)
+    newest = call.answers.last()
+    assert newest is not None
+    assert (newest.answer, newest.replaces, newest.unseen) == ("set_aside", mine, False)
+    assert b"data-settle" not in web.get(url("run_call", call.pk)).content
+
+
+def test_a_question_appears_once_an_answer_makes_it_apply(web: Client, call: Call) -> None:
+    change_script(
+        call, budget_route={"ask_if": {"field": "rating.budget", "op": "lt", "value": 100}}
+    )
+    hidden = 'class="outline-not_asked" hidden data-line="budget_route"'
+    assert hidden in web.get(url("run_call", call.pk)).content.decode()
+    given = {"question": "budget_funding", "answer": "none", "client_key": "a", "seen": "0"}
+    shown = web.post(url("save_answer", call.pk), given, headers={"HX-Request": "true"})
+    assert hidden not in shown.content.decode()
+    assert 'class="outline-open" data-line="budget_route"' in shown.content.decode()
+    given |= {"answer": "set_aside", "client_key": "b"}
+    gone = web.post(url("save_answer", call.pk), given, headers={"HX-Request": "true"})
+    assert hidden in gone.content.decode()
+
+
+def test_every_type_of_question_has_its_field(web: Client, call: Call) -> None:
+    kinds = ("choice", "scale", "yes_no", "number", "period", "text", "person")
+    keys = [question.key for question in script_of(call.framework_version_id).questions]
+    change_script(call, **{key: {"type": kind} for key, kind in zip(keys, kinds, strict=False)})
+    html = web.get(url("run_call", call.pk)).content.decode()
+    for label in ("Amount", "Currency", "Date or period", "Name and role", "How strong is that?"):
+        assert label in html
+    given = {"question": keys[3], "answer": "decides", "client_key": "a"}
+    web.post(url("save_answer", call.pk), {**given, "amount": "12", "currency": "CHF"})
+    assert CallAnswer.objects.get().amount == "12 CHF"
+    html = web.get(url("run_call", call.pk)).content.decode()
+    assert 'value="12" data-draft' in html
+
+
+def test_the_page_that_follows_a_call_is_one_of_ours(web: Client, call: Call) -> None:
+    page = web.get(f"{url('run_call', call.pk)}?next=/today/")
+    assert b"Save and next" in page.content
+    assert b"evil" not in web.get(f"{url('run_call', call.pk)}?next=//evil.example/").content
+    done = web.post(url("finish_call", call.pk), {"outcome": "no_answer", "next": "/today/"})
+    assert done["Location"] == "/today/"
