@@ -24,6 +24,11 @@ class Workspace(models.Model):
         help_text="Consumers are called only once they have agreed to it.",
     )
 
+    recall_minutes = models.PositiveSmallIntegerField(
+        default=60,
+        help_text="Work mode passes over a lead for so long after a call.",
+    )
+
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(pk=1), name="workspace_is_one_row")

@@ -7,8 +7,8 @@ class CallsConfig(AppConfig):
     name = "calls"
 
     def ready(self) -> None:
-        """Register the bundle section."""
-        from calls import bundles  # noqa: F401  (registration by import)
+        """Register the bundle section and invariants."""
+        from calls import bundles, invariants  # noqa: F401  (registration by import)
         from intake.undoing import counts_as_work
 
         counts_as_work(

@@ -201,3 +201,85 @@ class CallPresence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person_id} in call {self.call_id}"
+
+
+class Claim(models.Model):
+    """A person is on this lead, so nobody else dials it; ends by time alone, unless it is renewed.
+
+    One row a lead. It holds while `expires_at` is ahead (calls.claims).
+    """
+
+    lead = models.OneToOneField(
+        Lead, primary_key=True, on_delete=models.CASCADE, related_name="claim"
+    )
+    rep = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    started_at = models.DateTimeField(db_default=DatabaseNow())
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.rep_id} on {self.lead_id}"
+
+
+class WorkSession(models.Model):
+    """A person works a queue, one lead after the other; at most one session is open a person.
+
+    `query` is the queue's query string with its scope and filters. `lead` is the one in hand since
+    `taken_at`; null when nothing was left.
+    """
+
+    rep = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        db_index=False,
+        related_name="work_sessions",
+    )
+    query = models.TextField(blank=True)
+    started_at = models.DateTimeField(db_default=DatabaseNow())
+    ended_at = models.DateTimeField(null=True)
+    lead = models.ForeignKey(
+        Lead, null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
+    )
+    taken_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rep"], condition=models.Q(ended_at=None), name="work_one_open"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["rep", "-started_at"], name="work_history"),
+            models.Index(
+                fields=["lead"], condition=models.Q(lead__isnull=False), name="work_in_hand"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rep_id} since {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class WorkedLead(models.Model):
+    """What became of one lead in a session; it is not offered again in it."""
+
+    class How(models.TextChoices):
+        CALLED = "called", "Called"
+        DONE = "done", "Done"
+        SKIPPED = "skipped", "Skipped"
+        SNOOZED = "snoozed", "Snoozed"
+        LOST = "lost", "Taken over"
+
+    session = models.ForeignKey(WorkSession, on_delete=models.CASCADE, related_name="worked")
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="+")
+    how = models.CharField(max_length=7, choices=How)
+    reason = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["lead", "session"], name="worked_once_a_session")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lead_id}: {self.how}"

@@ -13,7 +13,8 @@ import numpy as np
 from django.db import connection, transaction
 
 from accounts.models import User
-from calls import policies
+from calls import claims, policies
+from calls.claims import told
 from calls.consequences import step_at
 from calls.models import Call, CallAnswer, CallOutcome, CallPresence
 from calls.scripts import answer_of, question_of, script_of
@@ -107,12 +108,15 @@ def start_call(
     direction: str = Call.Direction.OUTBOUND,
     external_key: str = "",
     framework_version: int | None = None,
+    take_over: bool = False,
 ) -> tuple[Call, bool]:
     """Begin a call with a lead, or return the open one; the second value says that it is new.
 
     `external_key` is another system's name of the call: with a known one that call is returned,
-    finished or not. `framework_version` must be the live one of the lead's score model. Raises
-    Conflict for a closed lead, one not to be called (unless it calls), or another call's way.
+    finished or not. `framework_version` must be the live one of the lead's score model.
+    `take_over` ends the claim of whoever is on the lead, where policy allows it. Raises Conflict
+    for a closed lead, one not to be called or that somebody else is on (unless it calls), or
+    another call's way.
     """
     locked = lock([lead.pk])
     lead = Lead.objects.select_related("standing").get(pk=lead.pk)
@@ -142,6 +146,8 @@ def start_call(
         return present, False
     if direction == Call.Direction.OUTBOUND and not (may := may_contact(lead.pk, Channel.CALL)):
         raise Conflict(f"This lead is not to be called. {may.reason}")
+    if direction == Call.Direction.OUTBOUND:
+        _claim(lead, by, take_over=take_over)
     if lead.standing.scored_at is None or lead.standing.stale_at is not None:
         rescore([lead.pk])
     standing = Standing.objects.get(pk=lead.pk)
@@ -163,6 +169,16 @@ def start_call(
     )
     call.refresh_from_db(fields=["started_at"])
     return call, True
+
+
+def _claim(lead: Lead, by: User, *, take_over: bool) -> None:
+    """Be on the lead alone; raise Conflict when somebody else is, Forbidden to take it over."""
+    if take_over:
+        policies.can_take_over(by, lead).require()
+        claims.take_over(lead.pk, by=by)
+    elif not claims.claim(lead.pk, by=by):
+        held = claims.claims_on([lead.pk]).get(lead.pk)
+        raise Conflict(told(held) if held else "Somebody else was on this lead. Try again.")
 
 
 def _refuse_version(given: int, script: int) -> None:
@@ -401,6 +417,7 @@ def finish_call(call_id: int, data: FinishInput, *, by: User) -> Call:
     call.followup = _follow_up(call, outcome, data, by, moment, waiting=waiting)
     call.save()
     CallPresence.objects.filter(call=call).delete()
+    claims.release(call.lead_id, by=by)
     plan([call.lead_id])
     nudge()
     return call

@@ -22,6 +22,7 @@ from calls.forms import FinishForm
 from calls.models import Call
 from calls.selectors import Line, Progress, get_call, get_lead_to_call
 from calls.services import AnswerInput
+from calls.working import is_in_hand
 from core.errors import Invalid, StaleVersion
 from leads.consent import Channel
 from leads.policies import can_change_lead
@@ -59,7 +60,8 @@ def start_call(request: HttpRequest, lead_id: int) -> HttpResponse:
     viewer = cast(PageRequest, request).user
     lead = get_lead_to_call(viewer, lead_id)
     direction = request.POST.get("direction", Call.Direction.OUTBOUND)
-    call, _ = services.start_call(lead, by=viewer, direction=direction)
+    take_over = "take_over" in request.POST
+    call, _ = services.start_call(lead, by=viewer, direction=direction, take_over=take_over)
     asked = {"q": request.POST.get("q", ""), "next": _next_page(request)}
     query = urlencode({name: value for name, value in asked.items() if value})
     return redirect(f"{reverse('calls:run_call', args=[call.pk])}{query and '?'}{query}")
@@ -268,7 +270,10 @@ def finish_call(request: HttpRequest, call_id: int) -> HttpResponse:
             form.add_problems(error)
         else:
             messages.success(request, _told(call))
-            return redirect(_next_page(request) or reverse("calls:run_call", args=[call_id]))
+            there = _next_page(request)
+            if not there and is_in_hand(viewer, call.lead_id):
+                there = reverse("desk:work")  # it goes on with the next lead
+            return redirect(there or reverse("calls:run_call", args=[call_id]))
     return _show_console(request, call, status=Invalid.status, form=form)
 
 

@@ -9,6 +9,9 @@ from django.db.models import Q
 
 from accounts.models import User, Workspace
 from accounts.roles import Role
+from calls.claims import claims_on
+from calls.models import Claim
+from calls.policies import can_take_over
 from core import cursors
 from core.clock import now
 from core.cursors import Order
@@ -128,6 +131,7 @@ class LeadPage:
     """All that the lead page shows; `currency` is the workspace's, of expected values.
 
     `feedback` holds the viewer's open verdicts by signal, `answers` those answered and not seen.
+    `held` is the claim of somebody else who is on the lead.
     """
 
     lead: Lead
@@ -153,6 +157,8 @@ class LeadPage:
     as_of: dt.datetime
     feedback: dict[str, Feedback]
     answers: list[Feedback]
+    held: Claim | None
+    may_take_over: Decision
 
     @property
     def closed(self) -> bool:
@@ -185,6 +191,7 @@ def read_lead_page(viewer: User, lead_id: int, *, show: str = "all", older: str 
     may_assign = policies.can_assign_lead(viewer, lead)
     refused = refused_contact([lead_id]).get(lead_id, {})
     gates_met = panel is None or panel.explanation.gates_met
+    held = claims_on([lead_id]).get(lead_id)
     return LeadPage(
         lead=lead,
         standing=lead.standing,
@@ -209,6 +216,8 @@ def read_lead_page(viewer: User, lead_id: int, *, show: str = "all", older: str 
         as_of=moment,
         feedback=open_feedback(lead.pk, viewer),
         answers=list(unread_answers(viewer, lead.pk)),
+        held=held if held is not None and held.rep_id != viewer.pk else None,
+        may_take_over=can_take_over(viewer, lead),
     )
 
 

@@ -5,7 +5,7 @@ what only a page shows: the block of running clocks, reasons, and the way back.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ from accounts.roles import READS_ALL, Role
 from core import cursors
 from core.clock import now
 from core.cursors import Order, Page
-from core.errors import NotFound
+from core.errors import BadParameter, FieldProblem, NotFound
 from desk.filters import LeadFilters
 from desk.listing import IN_QUEUE, ORDERS, LeadRow, count_leads, read_leads, running_clocks
 from leads.models import Lead
@@ -47,6 +47,15 @@ def default_scope(viewer: User) -> Scope:
     if viewer.role == Role.MANAGER and viewer.team_id is not None:
         return Scope.TEAM
     return Scope.MINE
+
+
+def read_scope(data: Mapping[str, str], viewer: User) -> Scope:
+    """Read the scope in a query string, a person's usual one without; raise BadParameter."""
+    text = data.get("scope") or default_scope(viewer)
+    if text not in list(Scope):
+        message = f"scope is one of {', '.join(Scope)}"
+        raise BadParameter(message, [FieldProblem("scope", "not_a_choice", message)])
+    return Scope(text)
 
 
 def scopes_of(viewer: User) -> list[tuple[Scope, str]]:

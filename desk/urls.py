@@ -2,12 +2,17 @@
 
 from django.urls import path
 
-from desk.views import feedback, followups, lead, queue, what_if
+from desk.views import feedback, followups, lead, queue, what_if, work
 
 app_name = "desk"
 
 urlpatterns = [
     path("", queue.queue, name="queue"),
+    path("work/", work.work, name="work"),
+    path("work/start/", work.start_work, name="start_work"),
+    path("work/next/", work.next_lead, name="next_lead"),
+    path("work/stay/", work.stay_on_lead, name="stay_on_lead"),
+    path("work/stop/", work.stop_work, name="stop_work"),
     path("leads/<int:lead_id>/", lead.view_lead, name="view_lead"),
     path("leads/<int:lead_id>/what-if/", what_if.what_if, name="what_if"),
     path("leads/<int:lead_id>/change/", lead.change_lead, name="change_lead"),

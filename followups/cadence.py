@@ -82,6 +82,11 @@ def sla_due(start: dt.datetime, minutes: int, team: Calendar) -> dt.datetime:
     return _moment(_add(start.timestamp(), minutes * 60, team))
 
 
+def is_open_at(calendar: Calendar, moment: dt.datetime) -> bool:
+    """True when a moment (aware) lies inside the hours of a place."""
+    return _first_open(calendar, moment.timestamp()) == moment.timestamp()
+
+
 def open_days(start: dt.datetime, calendar: Calendar) -> Iterator[tuple[dt.date, dt.datetime]]:
     """Yield the date and first moment of what is left of this working day, then of each after."""
     for opening, _ in _spans(calendar, start.timestamp()):

@@ -94,6 +94,8 @@ EVERYBODY = "owner w, mate w, stranger w, manager w, other_manager w, model_owne
 ADDS_LEADS = "owner w, mate w, stranger w, manager w, other_manager w, model_owner r, admin w"
 CALLS_OWN = "owner w, mate r, stranger !, manager w, other_manager !, model_owner r, admin w"
 MAKES_MODELS = "owner r, mate r, stranger r, manager r, other_manager r, model_owner w, admin w"
+# Working a queue: whoever owns leads.
+WORKS = ADDS_LEADS
 SEES_PIPELINE = "owner r, mate r, stranger r, manager w, other_manager w, model_owner w, admin w"
 
 # Nobody: no log-in (302) on pages, 401 in the API, whatever the URL.
@@ -137,6 +139,12 @@ TABLE: dict[str, dict[str, Rule]] = {
     "healthz": {"GET": PUBLIC},
     "desk:queue": {"GET": Rule()},
     "desk:today": {"GET": Rule()},
+    "desk:work": {"GET": Rule(WORKS)},
+    "desk:start_work": {"POST": Rule(WORKS, 302)},
+    # Nobody here is working a queue: whoever may is told so.
+    "desk:next_lead": {"POST": Rule(WORKS, 409)},
+    "desk:stay_on_lead": {"POST": Rule(WORKS, 409)},
+    "desk:stop_work": {"POST": Rule(WORKS, 409)},
     "desk:view_lead": {"GET": sees()},
     "desk:change_lead": {"POST": changes(302, version="1", title="CEO")},
     "desk:add_note": {"POST": changes(302, note="Called.")},

@@ -5,7 +5,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from core.errors import BadParameter, FieldProblem
+from calls import claims
+from calls.policies import can_work_queue
 from desk import queue_filters, selectors
 from desk.filters import LeadFilters
 from desk.listing import count_leads
@@ -21,7 +22,7 @@ from scoring.tiers import Tier
 def queue(request: HttpRequest) -> HttpResponse:
     """The ranked queue: whom to work next, and why."""
     viewer = viewer_of(request)
-    scope = _scope(request, viewer)
+    scope = selectors.read_scope(request.GET, viewer)
     filters = LeadFilters(
         request.GET, Standing.objects.all(), viewer=viewer, also=queue_filters.PAGING
     )
@@ -34,6 +35,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     )
     options = queue_filters.read_options(viewer)
     active = queue_filters.pills(filters, options)
+    shown = [row.id for row in (*page.clocks, *page.rows)]
     context = {
         "page": page,
         "now": page.as_of,
@@ -57,19 +59,14 @@ def queue(request: HttpRequest) -> HttpResponse:
         if page.before > len(page.rows)
         else "",
         "claimable": _claimable(viewer, page),
+        "claims": claims.claims_on(shown),
+        "may_work": can_work_queue(viewer),
+        "work_query": queue_filters.with_value(request.GET, "scope", scope),
         "empty": _why_empty(viewer, scope, active, page),
     }
     htmx = htmx_of(request)
     fragment = htmx and not htmx.history_restore_request
     return render(request, "desk/_queue.html" if fragment else "desk/queue.html", context)
-
-
-def _scope(request: HttpRequest, viewer: User) -> Scope:
-    text = request.GET.get("scope") or selectors.default_scope(viewer)
-    if text not in list(Scope):
-        message = f"scope is one of {', '.join(Scope)}"
-        raise BadParameter(message, [FieldProblem("scope", "not_a_choice", message)])
-    return Scope(text)
 
 
 def _page_link(request: HttpRequest, direction: str, cursor: str | None) -> str:
