@@ -123,13 +123,7 @@ def signal_matrix(model: Model, icp: Icp, facts: Facts, fields: Mapping[str, Fie
 
 def fit_matrix(model: Model, icp: Icp, facts: Facts, fields: Mapping[str, FieldType]) -> Floats:
     """Return x of the fit signals only, shape (n, fit signals): what choosing an ICP needs."""
-    columns = [
-        band_values(signal, icp.attribute(signal.attribute or ""))[
-            bands(icp.attribute(signal.attribute or ""), facts, fields)
-        ]
-        for signal in model.of_group("fit")
-    ]
-    return np.column_stack(columns) if columns else np.empty((facts.n, 0))
+    return signal_matrix(replace(model, signals=tuple(model.of_group("fit"))), icp, facts, fields)
 
 
 def _engagement_x(signal: Signal, facts: Facts) -> Floats | float:

@@ -50,38 +50,49 @@ def rescore(
 
 
 @transaction.atomic
-def rescore_many(lead_ids: Sequence[int]) -> int:
-    """Do what `rescore` does for many open leads, few of which anybody else is changing.
+def rescore_range(first: int, before: int | None) -> tuple[int, int]:
+    """Do what `rescore` does for all open leads whose ids are `first` or higher and below `before`
+    (None: all higher ones); return how many these are, and how many were written.
 
-    Facts are read first and without locks, so that a lead that stays as it is costs no write at
-    all. Then the standings to be written are locked. One that is still the version that was read
-    was read right, since whoever changes a fact writes the standing, too (its mark). Others, and
-    those with an expired answer, are read again under the lock.
+    For many leads, few of which anybody else is changing: facts are read first and without locks,
+    so that a lead that stays as it is costs no write at all. Then the standings to be written are
+    locked. One that is still the version that was read was read right, since whoever changes a
+    fact writes the standing, too (its mark). Others, and those with an expired answer, are read
+    again under the lock.
     """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT array_agg(lead_id ORDER BY lead_id), {_MOMENT} FROM scoring_standing
+            WHERE lead_id >= %s AND lead_id < coalesce(%s, 9223372036854775807)
+              AND (is_open OR state = %s)
+            """,
+            [first, before, State.UNSCORED],
+        )
+        lead_ids, model_ids, as_of = cursor.fetchone()
     if not lead_ids:
-        return 0
-    model_ids, as_of = _moment()
-    config = live_config(model_ids)
+        return 0, 0
+    config = live_config(tuple(model_ids or ()))
     rows = fact_store.read(lead_ids, config, as_of)
     result = assess(rows, config)
-    ids = rows.facts.lead_ids
+    ids, n = rows.facts.lead_ids, rows.facts.n
     expired = np.isin(ids, rows.expired)
     pending = _differs(rows, result, config) | _qualifies(rows, result) | expired
     pending &= _scores(rows)  # one that was closed meanwhile has a mark, and its own way
     if not pending.any():
-        return 0
+        return n, 0
     locked = lock(ids[pending].tolist())
     at = np.searchsorted(ids, locked.lead_ids)
-    ready = np.zeros(rows.facts.n, dtype=bool)
+    ready = np.zeros(n, dtype=bool)
     ready[at] = (rows.standing["version"][at] == locked.versions) & ~expired[at]
     again = locked.without(ids[ready])
     written = rescore(again.lead_ids, locked=again)
     if not ready.all():
         rows, result = rows.take(ready), result.take(ready)
-    if not rows.facts.n:
-        return written
-    _qualify(rows, result, config)
-    return written + _write(rows, result, config)
+    if rows.facts.n:
+        _qualify(rows, result, config)
+        written += _write(rows, result, config)
+    return n, written
 
 
 @dataclass(frozen=True)

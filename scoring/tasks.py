@@ -4,7 +4,6 @@ from contextlib import suppress
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
 
 from core import jobs
 from core.clock import DatabaseNow
@@ -13,8 +12,7 @@ from core.sweeps import sweep
 from scoring.feedback import answer_by_versions
 from scoring.live import NotConfigured
 from scoring.models import Standing
-from scoring.rescoring import BATCH, rescore, rescore_many
-from scoring.tiers import State
+from scoring.rescoring import BATCH, rescore, rescore_range
 
 RESCORE_ALL = "rescore_all"
 CHUNK = 4_000  # leads per transaction of that job, a fifth of a second
@@ -79,13 +77,8 @@ def start_rescore_all(by: Any = None) -> Job:
 
 
 def _rescore_range(job: Job, args: dict[str, Any]) -> dict[str, int]:
-    standings = Standing.objects.filter(
-        Q(is_open=True) | Q(state=State.UNSCORED), lead_id__gte=args["from"]
-    )
-    if args["before"] is not None:
-        standings = standings.filter(lead_id__lt=args["before"])
-    ids = list(standings.values_list("lead_id", flat=True))
-    return {"done": len(ids), "changed": rescore_many(ids)}
+    done, changed = rescore_range(args["from"], args["before"])
+    return {"done": done, "changed": changed}
 
 
 jobs.register(RESCORE_ALL, _rescore_range)

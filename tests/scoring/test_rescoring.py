@@ -17,7 +17,7 @@ from leads.models import Activity, Lead, Outcome
 from leads.services import move_lead, record_outcome
 from leads.stages import StageKey
 from scoring.models import Evidence, ScoreChange, Snapshot, Standing
-from scoring.rescoring import rescore, rescore_many
+from scoring.rescoring import rescore, rescore_range
 from scoring.services import add_evidence, override_tier
 from scoring.tasks import rescore_due, rescore_stale
 from tests.factories import make_activity, make_evidence, make_lead, make_source
@@ -297,7 +297,7 @@ def test_a_fact_written_while_a_rescore_holds_the_lead_is_not_lost(lead: Lead) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rescoring_many_locks_what_it_writes_and_reads_again_what_others_wrote_meanwhile(
+def test_rescoring_a_range_locks_what_it_writes_and_reads_again_what_others_wrote_meanwhile(
     lead: Lead, rep: User
 ) -> None:
     steady, raced = make_lead(owner=rep), make_lead(owner=rep)
@@ -318,7 +318,7 @@ def test_rescoring_many_locks_what_it_writes_and_reads_again_what_others_wrote_m
         return execute(sql, *rest)
 
     with connection.execute_wrapper(write_before_the_lock):
-        assert rescore_many([lead.pk, steady.pk, raced.pk]) == 2
+        assert rescore_range(lead.pk, raced.pk + 1) == (3, 2)
     assert written
     after = standing(raced)
     assert (after.stale_at, standing(lead).stale_at) == (None, None)
