@@ -5,3 +5,7 @@ from django.apps import AppConfig
 
 class PipelineConfig(AppConfig):
     name = "pipeline"
+
+    def ready(self) -> None:
+        """Register the sweeps."""
+        from pipeline import tasks  # noqa: F401  (registration by import)

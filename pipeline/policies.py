@@ -10,3 +10,10 @@ def can_read_pipeline(actor: User) -> Decision:
     if actor.is_active and actor.role in READS_PIPELINE:
         return ALLOWED
     return refused("The pipeline is for managers, model owners and admins. Your queue is yours.")
+
+
+def can_read_criteria(actor: User) -> Decision:
+    """Managers, model owners and admins read what each criterion is worth, over all teams."""
+    if actor.is_active and actor.role in READS_PIPELINE:
+        return ALLOWED
+    return refused("How criteria do is for managers, model owners and admins.")

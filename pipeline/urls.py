@@ -2,10 +2,18 @@
 
 from django.urls import path
 
-from pipeline import views
+from pipeline.views import criteria, feedback, pipeline
 
 app_name = "pipeline"
 
 urlpatterns = [
-    path("pipeline/", views.show_pipeline, name="show_pipeline"),
+    path("pipeline/", pipeline.show_pipeline, name="show_pipeline"),
+    path("scoring/criteria/", criteria.show_criteria, name="show_criteria"),
+    path("scoring/alerts/<int:alert_id>/dismiss/", criteria.dismiss_alert, name="dismiss_alert"),
+    path("scoring/feedback/", feedback.list_feedback, name="list_feedback"),
+    path(
+        "scoring/feedback/<int:feedback_id>/answer/",
+        feedback.answer_feedback,
+        name="answer_feedback",
+    ),
 ]

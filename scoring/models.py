@@ -382,6 +382,41 @@ class Feedback(models.Model):
         return f"{self.lead_id} {self.signal}: {self.verdict}"
 
 
+class DriftAlert(models.Model):
+    """A month in which leads or outcomes were not like those of the months before.
+
+    `subject` is a signal's key, or BASE for the share won; `value` the index (or the share) that
+    was found. It stands until a model owner puts it away with a reason.
+    """
+
+    BASE = "base_rate"
+
+    key = models.SlugField(max_length=60, db_index=False, help_text="Of the score model.")
+    subject = models.CharField(max_length=60)
+    label = models.CharField(max_length=200)
+    month = models.CharField(max_length=7, help_text="2026-11")
+    value = models.FloatField()
+    text = models.CharField(max_length=300)
+    at = models.DateTimeField(db_default=DatabaseNow())
+    dismissed_at = models.DateTimeField(null=True)
+    dismissed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+    reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "subject", "month"], name="driftalert_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.subject} {self.month}"
+
+
 # Proxies that carry the triggers; Django finds models by importing this module.
 from scoring import triggers  # noqa: E402, F401
 

@@ -89,6 +89,17 @@ other_manager     .     .     .      .       .
 model_owner       .     .     .      .       .
 admin             .     .     .      .       .
 """
+# Model owners and admins answer feedback and put alerts away, whoever's lead it is about.
+ANSWERS = """
+                 own   team  other unowned missing
+owner             r     r     r      r       r
+mate              r     r     r      r       r
+stranger          r     r     r      r       r
+manager           r     r     r      r       r
+other_manager     r     r     r      r       r
+model_owner       w     w     w      w       .
+admin             w     w     w      w       .
+"""
 # Without an object: w gets through, r is refused with a reason.
 EVERYBODY = "owner w, mate w, stranger w, manager w, other_manager w, model_owner w, admin w"
 ADDS_LEADS = "owner w, mate w, stranger w, manager w, other_manager w, model_owner r, admin w"
@@ -166,6 +177,11 @@ TABLE: dict[str, dict[str, Rule]] = {
     # An open step cannot be reopened: whoever may change the lead is told that.
     "desk:reopen_followup": {"POST": changes(403)},
     "pipeline:show_pipeline": {"GET": Rule(SEES_PIPELINE)},
+    "pipeline:show_criteria": {"GET": Rule(SEES_PIPELINE)},
+    "pipeline:list_feedback": {"GET": Rule(SEES_PIPELINE)},
+    # It is answered already: whoever may answer is told so.
+    "pipeline:answer_feedback": {"POST": Rule(ANSWERS, 422, {"answer": "No."})},
+    "pipeline:dismiss_alert": {"POST": Rule(ANSWERS, 302, {"reason": "It was the fair."})},
     "intake:list_imports": {"GET": Rule(ADDS_LEADS)},
     # Nothing is uploaded: whoever may import is told so.
     "intake:upload_file": {"POST": Rule(ADDS_LEADS, 422)},

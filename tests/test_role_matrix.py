@@ -22,7 +22,7 @@ from followups.models import Followup
 from intake.backtests import read_past_leads
 from intake.services import read_file
 from leads.models import Lead
-from scoring.models import Feedback, FrameworkVersion, ModelVersion, Standing
+from scoring.models import DriftAlert, Feedback, FrameworkVersion, ModelVersion, Standing
 from tests import factories
 from tests.role_matrix import (
     BOUNDED,
@@ -74,6 +74,7 @@ class World:
     backtests: dict[str, int]
     versions: dict[str, int]
     feedback: dict[str, int]
+    alerts: dict[str, int]
 
 
 @pytest.fixture
@@ -107,6 +108,7 @@ def world(config: None, settings: Any) -> World:
         backtests=dict.fromkeys(leads, _backtest(people["model_owner"])) | {"missing": MISSING},
         versions=dict.fromkeys(leads, _version()) | {"missing": MISSING},
         feedback={name: _feedback(lead) for name, lead in leads.items()} | {"missing": MISSING},
+        alerts=dict.fromkeys(leads, _alert()) | {"missing": MISSING},
     )
 
 
@@ -175,6 +177,12 @@ def _feedback(lead: Lead) -> int:
     return given.pk
 
 
+def _alert() -> int:
+    return DriftAlert.objects.create(
+        key="b2b", subject="need", label="Need", month="2026-10", value=0.4, text="It moved."
+    ).pk
+
+
 def grid(text: str) -> dict[str, dict[str, str]]:
     """Read a grid of the table: person → object → letter."""
     if "\n" not in text:  # without objects
@@ -215,6 +223,7 @@ def ask(world: World, name: str, method: str, person: str, thing: str, rule: Rul
         "backtest_id": world.backtests,
         "version_id": world.versions,
         "feedback_id": world.feedback,
+        "alert_id": world.alerts,
     }
     argument = re.search(r"<int:(\w+)>", PATHS[name])
     args = [by_argument[argument[1]][thing]] if argument else []

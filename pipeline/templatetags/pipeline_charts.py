@@ -1,11 +1,13 @@
 """Charts of the manager's pages as SVG: plain bars, drawn by the server, with a table beside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from pipeline.effectiveness import log_place
 from pipeline.selectors import COLUMNS, StageRow
 
 register = template.Library()
@@ -61,3 +63,79 @@ def _bar(row: StageRow, index: int, longest: int) -> SafeString:
             "", '<rect class="mark-{}" x="{}" width="{}" y="{}" height="{}"/>', pieces
         ),
     )
+
+
+@register.simple_tag
+def lift_plot(line: Mapping[str, Any]) -> SafeString:
+    """Return a lift as a dot with its interval on a logarithmic scale from a quarter to four, with
+    a mark at 1. The numbers stand beside it.
+    """
+    low, dot, high = (log_place(line[name]) for name in ("lift_low", "lift", "lift_high"))
+    return _interval(low, dot, high, log_place(1.0))
+
+
+@register.simple_tag
+def share_plot(share: Mapping[str, Any], most: float, mark: float | None = None) -> SafeString:
+    """Return a share as a dot with its interval on a scale from 0 to `most`; `mark` is a share
+    to compare it with. The numbers stand beside it.
+    """
+    scale = 100.0 / most if most else 100.0
+    low, dot, high = (min(100.0, scale * share[name]) for name in ("low", "rate", "high"))
+    return _interval(low, dot, high, None if mark is None else min(100.0, scale * mark))
+
+
+def _interval(low: float, dot: float, high: float, mark: float | None) -> SafeString:
+    sure = "" if mark is None or low <= mark <= high else " sure"
+    return format_html(
+        '<svg class="interval{}" width="100%" height="18" aria-hidden="true">{}'
+        '<line class="span" x1="{}" x2="{}" y1="9" y2="9"/>'
+        '<line class="span" x1="{}" x2="{}" y1="5" y2="13"/>'
+        '<line class="span" x1="{}" x2="{}" y1="5" y2="13"/>'
+        '<circle cx="{}" cy="9" r="4"/></svg>',
+        sure,
+        ""
+        if mark is None
+        else format_html('<line class="mark" x1="{0}" x2="{0}" y1="0" y2="18"/>', f"{mark:.1f}%"),
+        f"{low:.1f}%",
+        f"{high:.1f}%",
+        *[f"{low:.1f}%"] * 2,
+        *[f"{high:.1f}%"] * 2,
+        f"{dot:.1f}%",
+    )
+
+
+@register.simple_tag
+def drift_bars(months: Sequence[Mapping[str, Any]]) -> SafeString:
+    """Return the stability index by month as bars, those that alarm in another colour, told in
+    words to screen readers.
+    """
+    told = "; ".join(
+        f"{month['month']} {month['psi']:.2f}{' drifted' if month['alert'] else ''}"
+        for month in months
+        if month["psi"] is not None
+    )
+    step = 100.0 / max(1, len(months))
+    bars = [
+        (
+            "month drifted" if month["alert"] else "month",
+            f"{index * step:.2f}%",
+            f"{step * 0.7:.2f}%",
+            f"{20 - min(20.0, 2 + 18 * month['psi'] / 0.5):.1f}",
+            f"{min(20.0, 2 + 18 * month['psi'] / 0.5):.1f}",
+        )
+        for index, month in enumerate(months)
+        if month["psi"] is not None
+    ]
+    return format_html(
+        '<svg class="drift" width="100%" height="20" role="img" aria-label="{}">{}</svg>',
+        f"Stability index by month: {told or 'too few leads a month'}",
+        format_html_join("", '<rect class="{}" x="{}" width="{}" y="{}" height="{}"/>', bars),
+    )
+
+
+@register.filter
+def rate(share: Mapping[str, Any]) -> str:
+    """Return a share in per cent with its interval: "24 % (20–29)", "–" for nobody."""
+    if share["rate"] is None:
+        return "–"
+    return f"{100 * share['rate']:.0f} % ({100 * share['low']:.0f}–{100 * share['high']:.0f})"

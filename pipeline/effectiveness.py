@@ -1,0 +1,271 @@
+"""What each line of a score model is worth by the outcomes: coverage, win rates, lift, drift. Pure.
+
+A line is *strong* where it gives at least half of its points, *weak* where it is known and gives
+less, *unknown* otherwise. Engagement is strong where it happened at all.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import exp, log, sqrt
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2, fisher_exact, norm
+
+from core.conditions import FieldType
+from pipeline.history import History
+from scoring.features import Bools, Floats, Ints, signal_matrix
+from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
+from scoring.learning.weights import learn_weights
+from scoring.live import LiveModel
+
+STRONG = 0.5  # of x
+LEAST_KNOWN = 50  # leads about whom a line is known, before it is judged
+LEAST_SIDE = 5  # of them on either side
+LEAST_MONTH, LEAST_BEFORE = 50, 100  # leads of a month, and of the months before it
+DRIFTED = 0.25  # population stability index from which a month is told
+SURE = 0.001  # of the chance that months alike in truth differ as much
+LEAST_MOVE = 0.05  # of the win rate, that is worth a word
+_EDGES = np.array([0.25, 0.5, 0.75])
+_Z = float(norm.ppf(0.975))
+
+
+@dataclass(frozen=True)
+class Share:
+    """Won of n with the 95 % Wilson interval; a rate of nobody is None."""
+
+    won: int
+    n: int
+    rate: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month's PSI against the months before it, None below the minimum; `alert` when it is sure
+    and large.
+    """
+
+    month: str
+    n: int
+    psi: float | None
+    alert: bool
+
+
+@dataclass(frozen=True)
+class LineReport:
+    """One line. `lift` is the win rate where it is strong over the rate elsewhere, with its 95 %
+    interval, None while too few are known: then `needed` more are. `evidence` are the points that
+    the outcomes ask for (90 % interval), None below the minimum of outcomes.
+    """
+
+    key: str
+    label: str
+    group: str
+    dimension: str
+    points: float
+    coverage: float
+    strong: Share
+    weak: Share
+    unknown: Share
+    lift: float | None
+    lift_low: float
+    lift_high: float
+    needed: int
+    evidence: float | None
+    evidence_low: float
+    evidence_high: float
+    months: tuple[Month, ...]
+    seconds: float | None
+    timed: int
+
+
+@dataclass(frozen=True)
+class BaseMonth:
+    """The win rate of a month against the months before; `alert` when it has surely moved."""
+
+    month: str
+    share: Share
+    before: float | None
+    alert: bool
+
+
+@dataclass(frozen=True)
+class Effectiveness:
+    """A whole model: its closed leads and each of its lines."""
+
+    total: Share
+    lines: tuple[LineReport, ...]
+    base: tuple[BaseMonth, ...]
+    turned: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def wilson(won: int, n: int) -> Share:
+    """Return a share with its 95 % Wilson interval."""
+    if n == 0:
+        return Share(0, 0, None, 0.0, 1.0)
+    p, z2 = won / n, _Z * _Z
+    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+    margin = _Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return Share(won, n, p, max(0.0, middle - margin), min(1.0, middle + margin))
+
+
+def lift_of(won: int, n: int, other_won: int, other_n: int) -> tuple[float, float, float]:
+    """Return the ratio of two win rates with its 95 % interval (log method, half a lead added)."""
+    a, b, c, d = won + 0.5, n + 0.5, other_won + 0.5, other_n + 0.5
+    ratio = (a / b) / (c / d)
+    spread = _Z * sqrt(max(0.0, 1 / a - 1 / b + 1 / c - 1 / d))
+    return ratio, ratio * exp(-spread), ratio * exp(spread)
+
+
+def stability(counts: Ints, before: Ints) -> float:
+    """Return the population stability index of two histograms of the same bins, half a lead added
+    to each bin.
+    """
+    a = (counts + 0.5) / (counts + 0.5).sum()
+    b = (before + 0.5) / (before + 0.5).sum()
+    return float(((a - b) * np.log(a / b)).sum())
+
+
+def noise(bins: int, n: int, before: int) -> float:
+    """Return the PSI that months alike in truth exceed with the chance SURE: it goes like χ²."""
+    return float(chi2.ppf(1 - SURE, max(1, bins - 1)) * (1 / n + 1 / before))
+
+
+def judge(
+    live: LiveModel,
+    history: History,
+    types: Mapping[str, FieldType],
+    seconds: Mapping[str, tuple[float, int]],
+) -> Effectiveness:
+    """Judge every line of a model by its closed leads; `seconds` as pipeline.history gives them."""
+    x = signal_matrix(live.model, live.icp, history.facts, types)
+    won = history.won
+    months = _months(history.at)
+    points, turned = _evidence(live, x, won)
+    lines = []
+    for column, signal in enumerate(live.model.signals):
+        values = x[:, column]
+        known = ~np.isnan(values)
+        strong = known & (values > 0 if signal.activity else values >= STRONG)
+        weak = known & ~strong
+        lift, low, high, needed = _lift(won, known, strong)
+        told = points is not None and min(strong.sum(), (~strong).sum()) >= LEAST_SIDE
+        median, timed = seconds.get(signal.dimension or "", (None, 0))
+        lines.append(
+            LineReport(
+                key=signal.key,
+                label=signal.label,
+                group=signal.group,
+                dimension=signal.dimension or "",
+                points=signal.points,
+                coverage=float(known.mean()) if len(known) else 0.0,
+                strong=_share(won, strong),
+                weak=_share(won, weak),
+                unknown=_share(won, ~known),
+                lift=lift,
+                lift_low=low,
+                lift_high=high,
+                needed=needed,
+                evidence=float(points[0][column]) if points and told else None,
+                evidence_low=float(points[1][column]) if points and told else 0.0,
+                evidence_high=float(points[2][column]) if points and told else 0.0,
+                months=tuple(_drift(_binned(values), months)),
+                seconds=median,
+                timed=timed,
+            )
+        )
+    return Effectiveness(
+        total=wilson(int(won.sum()), len(won)),
+        lines=tuple(lines),
+        base=tuple(_base(won, months)),
+        turned=turned,
+    )
+
+
+def _share(won: Bools, rows: Bools) -> Share:
+    return wilson(int(won[rows].sum()), int(rows.sum()))
+
+
+def _lift(won: Bools, known: Bools, strong: Bools) -> tuple[float | None, float, float, int]:
+    needed = max(0, LEAST_KNOWN - int(known.sum()))
+    side = min(int(strong.sum()), int((~strong).sum()))
+    if needed or side < LEAST_SIDE:
+        return None, 0.0, 0.0, needed
+    rest = ~strong
+    return *lift_of(
+        int(won[strong].sum()), int(strong.sum()), int(won[rest].sum()), int(rest.sum())
+    ), 0
+
+
+def _evidence(
+    live: LiveModel, x: Floats, won: Bools
+) -> tuple[tuple[Floats, Floats, Floats] | None, tuple[str, ...]]:
+    """Return the points that the outcomes ask for with their bounds, and what they contradict."""
+    n, wins = len(won), int(won.sum())
+    if n < LEAST_OUTCOMES or min(wins, n - wins) < LEAST_OF_EACH:
+        return None, ()
+    weights = np.array([signal.points for signal in live.model.signals])
+    labels = [signal.label for signal in live.model.signals]
+    found = learn_weights(x, won.astype(float), weights, labels)
+    interval = found.intervals
+    scaled = (found.b / found.slope, interval.low / found.slope, interval.high / found.slope)
+    return scaled, tuple(notice.text for notice in found.notices)
+
+
+def _binned(values: Floats) -> Ints:
+    """Return bins 0 unknown, then the quarters of x."""
+    bins = 1 + np.searchsorted(_EDGES, np.nan_to_num(values), side="right")
+    return np.where(np.isnan(values), 0, bins).astype(np.int64)
+
+
+def _months(at: Floats) -> list[tuple[str, Ints]]:
+    """Return (month, rows) in order of time."""
+    names = [f"{dt.datetime.fromtimestamp(s, dt.UTC):%Y-%m}" for s in at.tolist()]
+    return [
+        (month, np.flatnonzero(np.array(names) == month)) for month in sorted(dict.fromkeys(names))
+    ]
+
+
+def _drift(bins: Ints, months: Sequence[tuple[str, Ints]]) -> list[Month]:
+    found = []
+    before = np.zeros(len(_EDGES) + 2, dtype=np.int64)
+    for month, rows in months:
+        counts = np.bincount(bins[rows], minlength=len(before))
+        psi, alert = None, False
+        if len(rows) >= LEAST_MONTH and before.sum() >= LEAST_BEFORE:
+            used = int(((counts + before) > 0).sum())
+            psi = stability(counts[(counts + before) > 0], before[(counts + before) > 0])
+            alert = psi >= DRIFTED and psi > noise(used, len(rows), int(before.sum()))
+        found.append(Month(month, len(rows), psi, alert))
+        before = before + counts
+    return found
+
+
+def _base(won: Bools, months: Sequence[tuple[str, Ints]]) -> list[BaseMonth]:
+    found = []
+    wins = total = 0
+    for month, rows in months:
+        mine = int(won[rows].sum())
+        share = wilson(mine, len(rows))
+        rate, alert = None, False
+        if len(rows) >= LEAST_MONTH and total >= LEAST_BEFORE:
+            rate = wins / total
+            table = [[mine, len(rows) - mine], [wins, total - wins]]
+            moved = abs((share.rate or 0.0) - rate) >= LEAST_MOVE
+            alert = moved and float(fisher_exact(table).pvalue) < SURE
+        found.append(BaseMonth(month, share, rate, alert))
+        wins, total = wins + mine, total + len(rows)
+    return found
+
+
+def log_place(value: float, low: float = 0.25, high: float = 4.0) -> float:
+    """Return where a ratio stands on a logarithmic scale from 0 to 100, its ends held."""
+    held = min(max(value, low), high)
+    return 100.0 * log(held / low) / log(high / low)

@@ -1,0 +1,83 @@
+"""What each line of a score model is worth by the outcomes, and alerts that it has changed."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import User
+from accounts.policies import can_change_configuration
+from core.clock import now
+from core.errors import BadParameter, FieldProblem, Invalid
+from core.filters import require_known
+from pipeline import policies
+from pipeline.effectiveness import LEAST_KNOWN
+from pipeline.history import MONTHS
+from pipeline.models import CriteriaReport
+from scoring import alerts
+from scoring.definitions import GROUPS
+from scoring.live import LiveModel, live_config
+
+GROUP_LABELS = {"fit": "Fit", "engagement": "Engagement", "qualification": "Qualification"}
+
+
+@require_safe
+def show_criteria(request: HttpRequest) -> HttpResponse:
+    """The report of one live model: coverage, win rates, lift, weight against evidence, drift."""
+    return _page(request)
+
+
+def _page(request: HttpRequest, *, problem: str = "", status: int = 200) -> HttpResponse:
+    viewer = cast(User, request.user)
+    policies.can_read_criteria(viewer).require()
+    require_known(request.GET, ("model",), "the criteria page")
+    models = live_config().everything
+    chosen = chosen_model(models, request.GET.get("model", ""))
+    report = CriteriaReport.objects.filter(key=chosen.key).first()
+    context: dict[str, Any] = {
+        "now": now(),
+        "models": models,
+        "chosen": chosen,
+        "report": report,
+        "groups": _groups(report.data["lines"], chosen) if report else [],
+        "alerts": alerts.standing_alerts(chosen.key),
+        "may_dismiss": can_change_configuration(viewer),
+        "problem": problem,
+        "least": LEAST_KNOWN,
+        "months": MONTHS,
+    }
+    return render(request, "pipeline/criteria.html", context, status=status)
+
+
+def chosen_model(models: tuple[LiveModel, ...], key: str) -> LiveModel:
+    """Return the live model named in the address, the first without one."""
+    for live in models:
+        if not key or live.key == key:
+            return live
+    message = f"model is one of {', '.join(live.key for live in models)}"
+    raise BadParameter(message, [FieldProblem("model", "not_a_choice", message)])
+
+
+def _groups(lines: list[dict[str, Any]], live: LiveModel) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the report's lines by group, those that the model has now."""
+    keys = {signal.key for signal in live.model.signals}
+    found = []
+    for group in reversed(GROUPS):
+        mine = [line for line in lines if line["group"] == group and line["key"] in keys]
+        if mine:
+            found.append((GROUP_LABELS[group], mine))
+    return found
+
+
+@require_POST
+def dismiss_alert(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Put an alert away with a reason."""
+    viewer = cast(User, request.user)
+    try:
+        alert = alerts.dismiss_alert(alert_id, request.POST.get("reason", ""), by=viewer)
+    except Invalid as error:
+        return _page(request, problem=error.message, status=error.status)
+    messages.success(request, f"{alert.label}, {alert.month}: put away.")
+    return redirect("pipeline:show_criteria")

@@ -1,0 +1,138 @@
+"""The criteria page from facts to alerts: what was known in time, kept by a sweep, put away."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from core.clock import now
+from leads.models import Lead, Outcome
+from pipeline.history import closed_leads
+from pipeline.models import CriteriaReport
+from pipeline.tasks import report_criteria
+from scoring.alerts import raise_alerts, standing_alerts
+from scoring.feedback import give_feedback
+from scoring.live import live_config
+from scoring.models import DriftAlert, Feedback, Snapshot
+from tests import factories
+from tests.desk.conftest import log_in
+
+pytestmark = pytest.mark.django_db
+
+
+def _close(
+    lead: Lead,
+    result: str = "won",
+    *,
+    days_ago: float = 1,
+    early: object = None,
+    late: object = None,
+) -> None:
+    """Close a lead with given ratings in the snapshots before and at the outcome."""
+    at = now() - dt.timedelta(days=days_ago)
+    Outcome.objects.create(lead=lead, round=1, result=result, at=at)
+    first = Snapshot.objects.get(lead=lead, reason="first_score")
+    facts = {"fields": {}, "ratings": early or {}, "engagement": {}, "tracked": False}
+    Snapshot.objects.filter(pk=first.pk).update(at=at - dt.timedelta(days=5), facts=facts)
+    Snapshot.objects.create(
+        lead=lead,
+        reason="outcome",
+        cause="1",
+        at=at,
+        score=50,
+        model_version=first.model_version,
+        facts={**facts, "ratings": late or {}},
+    )
+
+
+def test_a_row_holds_what_was_known_in_time(rep: User) -> None:
+    one, two, three, four = (factories.make_lead(owner=rep) for _ in range(4))
+    _close(one, days_ago=4, early={"budget": [100, 2]}, late={"budget": [0, 0.1]})
+    _close(two, "lost", days_ago=3, late={"need": [33, 6.0], "timing": [100, 0.5]})
+    _close(three, "disqualified", days_ago=2)  # nobody spoke with it
+    _close(four, "disqualified", days_ago=1)
+    Lead.objects.filter(pk=four.pk).update(contacted_at=now())
+    config = live_config()
+    live = next(m for m in config.everything if m.key == "b2b")
+    found = closed_leads(live, config)
+    assert found.won.tolist() == [True, False, False]
+    ratings = {d: found.facts.ratings[d].tolist() for d in ("budget", "need", "timing")}
+    assert [str(v) for v in ratings["budget"]] == ["100.0", "nan", "nan"]
+    assert [str(v) for v in ratings["need"]] == ["nan", "33.0", "nan"]
+    assert [str(v) for v in ratings["timing"]] == ["nan"] * 3
+    # Demo leads count as long as there are no others.
+    Lead.objects.filter(pk=one.pk).update(is_demo=True)
+    assert len(closed_leads(live, config).won) == 2
+    Lead.objects.update(is_demo=True)
+    assert len(closed_leads(live, config).won) == 3
+
+
+def test_the_sweep_keeps_one_report_a_model_and_the_page_reads_it(
+    rep: User, manager: User, model_owner: User
+) -> None:
+    client = log_in(manager)
+    assert "The report is being made" in client.get("/scoring/criteria/").content.decode()
+    for number in range(6):
+        won = number % 2 == 0
+        lead = factories.make_lead(owner=rep)
+        _close(lead, "won" if won else "lost", early={"need": [100 if won else 0, 1]})
+    runs = 0
+    while report_criteria():
+        runs += 1
+    assert runs == CriteriaReport.objects.count() == len(live_config().everything)
+    assert report_criteria() == 0
+    with CaptureQueriesContext(connection) as queries:
+        html = client.get("/scoring/criteria/?model=b2b").content.decode()
+    assert len(queries) <= 7
+    assert "needs 44 more answers" in html
+    assert "50 % (19–81)" in html
+    assert client.get("/scoring/criteria/?model=x").status_code == 400
+    # An hour later, with one more outcome, the report is due again.
+    _close(factories.make_lead(owner=rep))
+    assert report_criteria() == 0
+    CriteriaReport.objects.update(made_at=now() - dt.timedelta(hours=2))
+    assert report_criteria() == 1
+
+
+def test_an_alert_stands_until_a_model_owner_says_why_not(
+    manager: User, model_owner: User, rep: User
+) -> None:
+    alert = {"key": "b2b", "subject": "need", "label": "Need", "month": "2026-10", "value": 0.4}
+    raise_alerts([DriftAlert(**alert, text="Need moved in October 2026.")])
+    raise_alerts([DriftAlert(**alert, text="Again.")])
+    (standing,) = standing_alerts()
+    assert (
+        "Need moved in October 2026." in log_in(manager).get("/scoring/criteria/").content.decode()
+    )
+    owner = log_in(model_owner)
+    assert "Need moved in October 2026." in owner.get("/scoring/").content.decode()
+    url = f"/scoring/alerts/{standing.pk}/dismiss/"
+    assert log_in(manager).post(url, {"reason": "x"}).status_code == 403
+    assert owner.post(url, {"reason": " "}).status_code == 422
+    owner.post(url, {"reason": "We asked fewer people."})
+    raise_alerts([DriftAlert(**alert, text="Again.")])
+    assert standing_alerts() == []
+    assert "Need moved" not in owner.get("/scoring/").content.decode()
+
+
+def test_feedback_is_listed_filtered_and_answered(
+    rep: User, manager: User, model_owner: User, lead: Lead
+) -> None:
+    give_feedback(lead, "budget", "too_high", by=rep, reason="Nobody has one.")
+    give_feedback(lead, "need", "right", by=rep)
+    owner = log_in(model_owner)
+    html = owner.get("/scoring/feedback/").content.decode()
+    assert "Nobody has one." in html
+    assert html.count("/leads/") == 2
+    narrowed = owner.get("/scoring/feedback/?signal=need&verdict=right").content.decode()
+    assert "Nobody has one." not in narrowed
+    assert owner.get("/scoring/feedback/?verdict=maybe").status_code == 400
+    feedback = Feedback.objects.get(signal="budget")
+    url = f"/scoring/feedback/{feedback.pk}/answer/"
+    assert log_in(manager).post(url, {"answer": "No."}).status_code == 403
+    assert owner.post(url, {"answer": ""}).status_code == 422
+    assert owner.post(url, {"answer": "v2 will lower it."}).status_code == 302
+    assert "v2 will lower it." in owner.get("/scoring/feedback/?state=answered").content.decode()
+    assert log_in(rep).get("/scoring/feedback/").status_code == 403
