@@ -8,7 +8,7 @@ import sys
 import time
 from types import FrameType
 
-from ops import application, checks, lock, servers, venv
+from ops import application, checks, lock, migrated, servers, venv
 from ops.locks import Lock
 from ops.paths import PYTHON, VAR, write_private
 from ops.processes import end_with_parent, port_is_free
@@ -30,6 +30,8 @@ usage: python3 -m ops COMMAND
 PORT (8000), DATABASE_URL and REDIS_URL in the environment choose other ones."""
 
 _CLOSING_SECONDS = 15.0  # what a web server needs to finish after its supervisor was killed
+# Arguments of pytest after which only some tests run, or which do not go with several processes.
+_SELECTING = ("tests", "-k", "-m", "-n", "-p", "--lf", "--last-failed", "--sw", "--pdb", "--co")
 _THIS_RUN = VAR / "run" / "run.pid"  # there while a run goes on, and after it was killed
 
 
@@ -147,11 +149,15 @@ def up() -> int:
 
 
 def test(*arguments: str) -> int:
-    """Runs pytest on empty servers."""
+    """Runs pytest on empty servers: all of the tests on two processes, some of them on one."""
     venv.ensure(venv.DEVELOPING)
-    with servers.throw_away_servers() as addresses:
+    command = [str(PYTHON), "-m", "pytest"]
+    if not any(word.startswith(_SELECTING) for word in arguments):
+        command += ["-n", "2", "--dist", "loadgroup"]
+    with servers.throw_away_servers(migrated.copy_to) as addresses:
         environment = application.environment(addresses, secret_key="only for tests")
-        return application.run_command([str(PYTHON), "-m", "pytest", *arguments], environment)
+        environment["TEST_DATABASE_TEMPLATE"] = migrated.TEMPLATE
+        return application.run_command([*command, *arguments], environment)
 
 
 def check() -> int:

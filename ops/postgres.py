@@ -113,6 +113,11 @@ class Postgres:
         stop(self.process, (signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, STOP_SECONDS))
         self.process = None
 
+    def copy(self, other: "Postgres") -> None:
+        """Makes this, which was never started, a copy of another stopped cluster."""
+        write_private(self.home / "password", (other.home / "password").read_text())
+        shutil.copytree((other.home / "data").resolve(), self.home / "data")
+
     def remove(self) -> None:
         """Deletes the stopped cluster with its data."""
         data = self.home / "data"

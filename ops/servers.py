@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -186,14 +186,19 @@ class Servers:
 
 
 @contextlib.contextmanager
-def throw_away_servers() -> Iterator[Addresses]:
-    """Servers for one test run, deleted afterwards. Any number may run at the same time."""
+def throw_away_servers(begin: Callable[[Postgres], None] | None = None) -> Iterator[Addresses]:
+    """Servers for one test run, deleted afterwards. Any number may run at the same time.
+
+    ``begin`` may give the cluster its data before it is started.
+    """
     folder, lock = _new_test_folder()
     postgres = Postgres(folder / "postgres", THROW_AWAY)
     with contextlib.ExitStack() as stack:
         stack.callback(lock.close)
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.callback(postgres.remove)
+        if begin is not None:
+            begin(postgres)
         yield Addresses(
             database=_start(stack, postgres),
             redis=_start(stack, Valkey(folder / "valkey", durable=False)),

@@ -1,5 +1,6 @@
 """Fixtures that every app's tests share. The database, broker and configuration are real."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,20 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.test import override_settings
+from django.db import connection
+from django.test import TransactionTestCase, override_settings
 
 from accounts.models import Team, User, Workspace
 from accounts.roles import Role
 from core.bundles import load_bundle_file
 from leads.models import Lead
-from scoring.models import ModelVersion
-from tests import factories
+from tests import baseline, factories
+
+# Processes of pytest-xdist share the servers, and have in each a database of their own.
+if WORKER := os.environ.get("PYTEST_XDIST_WORKER"):
+    REDIS_URL = f"{settings.REDIS_URL.removesuffix('/0')}/{int(WORKER.removeprefix('gw')) + 1}"
+    os.environ["REDIS_URL"] = settings.REDIS_URL = settings.CELERY_BROKER_URL = REDIS_URL
+    settings.CACHES["default"]["LOCATION"] = REDIS_URL
 
 # A password's hash is slow by design; nothing here depends on how slow.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -24,17 +31,22 @@ BUNDLE = ROOT / "bundles" / "default.json"
 DATA = ROOT.parent / "shared" / "data"  # real leads, never committed
 
 
-def _configure() -> None:
-    Workspace.current()
-    if not ModelVersion.objects.filter(state=ModelVersion.State.LIVE).exists():
-        load_bundle_file(BUNDLE, by=None, publish=True)
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Begin with the database that is migrated already, where there is one (ops/migrated.py)."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = os.environ.get("TEST_DATABASE_TEMPLATE")
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Load the default configuration once; tests in transactions all see it."""
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Load the default configuration once; every test begins with it."""
     with django_db_blocker.unblock():
-        _configure()
+        Workspace.current()
+        load_bundle_file(BUNDLE, by=None, publish=True)
+        baseline.set_aside()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", baseline.put_back)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,8 +65,7 @@ def _clean_cache() -> Iterator[None]:
 
 @pytest.fixture
 def config(db: None) -> None:
-    """The default configuration, loaded again where a transactional test has emptied the tables."""
-    _configure()
+    """The default configuration, which every test with a database begins with."""
 
 
 @pytest.fixture

@@ -35,6 +35,9 @@ from tests.role_matrix import (
     Rule,
 )
 
+# Whole groups are given out first, and the matrix takes longest of all.
+pytestmark = pytest.mark.xdist_group("role matrix")
+
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 SAFE = ("GET", "HEAD", "OPTIONS")
 MISSING = 999_999_999

@@ -117,6 +117,7 @@ def users(installation: Installation) -> str:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
 @pytest.mark.timeout(300)
+@pytest.mark.xdist_group("one installation")
 class TestRun:
     def test_it_serves_keeps_its_data_when_killed_and_stops_in_order(
         self, installation: Installation
