@@ -13,7 +13,7 @@ from django.db.models.functions import JSONObject, Length, Lower
 from accounts.models import Team, User
 from calls.consequences import Consequence, consequences, play_names
 from calls.models import Call, CallAnswer, CallOutcome
-from calls.scripts import choices_of, script_of
+from calls.scripts import answers_of, script_of
 from core.clock import now
 from core.decisions import Decision
 from core.errors import NotFound
@@ -23,11 +23,18 @@ from leads.consent import Channel
 from leads.models import Activity, Lead
 from leads.querysets import visibility
 from leads.selectors import may_contact
+from scoring.branching import is_asked
 from scoring.definitions import Answer, Question
 from scoring.live import live_config
 from scoring.models import Evidence, Standing
-from scoring.questions import is_asked
-from scoring.selectors import Asking, LedgerLine, explain, next_questions, rating_word
+from scoring.selectors import (
+    Asking,
+    LedgerLine,
+    explain,
+    known_of,
+    next_questions,
+    rating_word,
+)
 from scoring.services import CONCERN
 from scoring.tiers import Tier
 
@@ -201,7 +208,7 @@ def read_progress(call: Call, asking: Asking | None = None) -> Progress:
     None at all when `asking` is known, as it is after an answer.
     """
     answers = call.given
-    asking = asking or next_questions(call.lead)
+    asking = asking or next_questions(call.lead, answers_of(answers))
     lines = _lines(call, answers, asking)
     by_worth = [question.key for question in asking.questions]
     to_ask = {line.question.key for line in lines if line.state in ("open", "later")}
@@ -223,16 +230,18 @@ def _lines(call: Call, answers: Sequence[CallAnswer], asking: Asking) -> list[Li
     # What was said in this call about a dimension that is not scored any more still branches.
     said = {a.dimension: a.rating for a in newest.values() if a.rating is not None}
     ratings = {**said, **asking.ratings}
+    known = known_of(script, call.lead, ratings, answers_of(answers))
     reasons = {question.key: question.reason for question in asking.questions}
     labels = {criterion.dimension: criterion.label for criterion in script.criteria}
     states = {KINDS.ANSWER: "answered", KINDS.UNKNOWN: "unknown", KINDS.LATER: "later"}
     lines = []
-    for number, question in enumerate(script.questions, 1):
+    to_show = [q for q in script.questions if not q.archived or q.key in newest]
+    for number, question in enumerate(to_show, 1):
         given = newest.get(question.key)
         state = "open"
         if given is not None:
             state = states[KINDS(given.kind)]
-        elif not is_asked(question, script, ratings):
+        elif not is_asked(question, known):
             state = "not_asked"
         lines.append(
             Line(
@@ -240,7 +249,7 @@ def _lines(call: Call, answers: Sequence[CallAnswer], asking: Asking) -> list[Li
                 question=question,
                 criterion=labels[question.dimension],
                 text=question.text[call.lead.kind],
-                choices=choices_of(question),
+                choices=question.choices,
                 state=state,
                 given=given,
                 rival=given.replaces if given is not None and given.unseen else None,

@@ -17,7 +17,7 @@ from calls import claims, policies
 from calls.claims import told
 from calls.consequences import step_at
 from calls.models import Call, CallAnswer, CallOutcome, CallPresence
-from calls.scripts import answer_of, question_of, script_of
+from calls.scripts import answer_of, answers_of, question_of, script_of
 from calls.selectors import get_call, summary_of
 from core.clock import now
 from core.errors import Conflict, FieldProblem, Invalid, StaleVersion
@@ -205,7 +205,9 @@ class Kept:
         found = self.rescored
         if found is None:
             return None
-        return asking_of(found.rows, found.result, found.config, self.answer.call.lead.kind)
+        call = self.answer.call
+        said = answers_of(call.given)
+        return asking_of(found.rows, found.result, found.config, call.lead, said)
 
 
 @transaction.atomic

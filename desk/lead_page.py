@@ -389,7 +389,7 @@ def _asks(
             criterion=criterion,
             questions=[
                 question
-                for question in live.framework.questions
+                for question in live.framework.asked
                 if question.dimension == criterion.dimension and question.answers
             ],
             current=current.get(criterion.dimension),

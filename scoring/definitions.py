@@ -14,6 +14,7 @@ from core import conditions
 from core.conditions import FieldType
 from core.errors import FieldProblem, Invalid
 from leads.activities import Kind
+from scoring import branching
 
 GROUPS = ("fit", "engagement", "qualification")
 HALF_LIVES = (0, 7, 14, 30, 60, 90, 180)  # days; 0 is no decay
@@ -83,9 +84,22 @@ class Answer:
     rating: int | None
 
 
+# For questions without rated answers: the person judges by the guide.
+JUDGED = (
+    Answer("strong", "Strong", 100),
+    Answer("moderate", "Moderate", 67),
+    Answer("weak", "Weak", 33),
+    Answer("ruled_out", "Ruled out", 0),
+)
+YES_NO = (Answer("yes", "Yes", 100), Answer("no", "No", 0))
+
+
 @dataclass(frozen=True)
 class Question:
-    """A predetermined question of a dimension, worded for B2B and B2C."""
+    """A predetermined question of a dimension, worded for B2B and B2C.
+
+    An archived one is not asked any more; it stays for its words in past calls and evidence.
+    """
 
     key: str
     dimension: str
@@ -97,6 +111,21 @@ class Question:
     seconds: int
     answers: tuple[Answer, ...]
     ask_if: Mapping[str, Any] | None
+    archived: bool = False
+
+    @property
+    def choices(self) -> tuple[Answer, ...]:
+        """The rated answers to choose from, in the order of their digit keys.
+
+        "Don't know" is no choice: every question can be answered so.
+        """
+        rated = tuple(answer for answer in self.answers if answer.rating is not None)
+        return rated or (YES_NO if self.type == "yes_no" else JUDGED)
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of all answers that it can be given."""
+        return list(dict.fromkeys(answer.key for answer in (*self.choices, *self.answers)))
 
 
 @dataclass(frozen=True)
@@ -110,6 +139,16 @@ class Framework:
     def criterion(self, dimension: str) -> Criterion | None:
         """Return the criterion of `dimension`, if the framework has one."""
         return next((c for c in self.criteria if c.dimension == dimension), None)
+
+    @property
+    def asked(self) -> tuple[Question, ...]:
+        """The questions that are not archived, in order."""
+        return tuple(question for question in self.questions if not question.archived)
+
+    def fields(self) -> set[str]:
+        """Return the names of all fields that conditions of its questions read."""
+        rules = [question.ask_if for question in self.asked if question.ask_if]
+        return set().union(*(conditions.fields_of(rule) for rule in rules))
 
 
 @dataclass(frozen=True)
@@ -375,7 +414,6 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
         )
     read.unique(criteria, "criteria", lambda c: c.dimension)
     dimensions = [c.dimension for c in criteria]
-    ratings: dict[str, FieldType] = {f"rating.{dimension}": "number" for dimension in dimensions}
     questions = []
     for i, raw in enumerate(read.items(top, "questions", "")):
         path = f"questions[{i}]"
@@ -393,6 +431,7 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
                 "seconds",
                 "answers",
                 "ask_if",
+                "archived",
             },
         )
         wording = read.object(node.get("text"), f"{path}.text", {"b2b", "b2c"})
@@ -411,8 +450,6 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
         probes = read.items(node, "probes", path)
         if not all(isinstance(probe, str) for probe in probes):
             read.bad(f"{path}.probes", "wrong_type", "must be a list of texts")
-        if node.get("ask_if") is not None:
-            read.rule(node["ask_if"], f"{path}.ask_if", ratings)
         questions.append(
             Question(
                 key=read.key(node, "key", path),
@@ -428,9 +465,12 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
                 seconds=int(read.number(node, "seconds", path, low=1, high=3600, default=40)),
                 answers=tuple(answers),
                 ask_if=node.get("ask_if"),
+                archived=read.flag(node, "archived", path),
             )
         )
     read.unique(questions, "questions", lambda q: q.key)
+    if not read.problems:
+        read.problems.extend(branching.problems(questions, dimensions))
     framework = Framework(read.text(top, "name", ""), tuple(criteria), tuple(questions))
     read.finish()
     return framework

@@ -137,7 +137,7 @@ def ratings_of(framework: Framework, dimension: str) -> tuple[float, ...]:
     """Return the ratings that answers about a dimension can give, ascending."""
     found = {
         float(answer.rating)
-        for question in framework.questions
+        for question in framework.asked
         if question.dimension == dimension
         for answer in question.answers
         if answer.rating is not None

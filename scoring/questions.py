@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core import conditions
 from core.conditions import FieldType
-from scoring.definitions import Framework, Question
+from scoring.definitions import Question
 from scoring.features import Facts, Floats, Ints, signal_matrix
 from scoring.scorecard import Scorecard, Scores
 from scoring.tiers import HOT, NAMES, WARM
@@ -160,30 +159,3 @@ def reason(worth: Worth, tier: str) -> str:
     if worth.reach:
         return f"Could move this lead {tier} → {worth.reach}"
     return f"Could move the score to {worth.worst}–{worth.best}"
-
-
-@dataclass(frozen=True)
-class _Ratings:
-    """The ratings of one lead as columns of one row (core.conditions.Columns)."""
-
-    by_dimension: Mapping[str, int]
-    n: int = 1
-
-    def numbers(self, field: str) -> Floats:
-        rating = self.by_dimension.get(field.removeprefix("rating."))
-        return np.array([np.nan if rating is None else float(rating)])
-
-    def texts(self, field: str) -> tuple[Ints, list[str]]:
-        return np.array([-1]), []
-
-
-def is_asked(question: Question, script: Framework, ratings: Mapping[str, int]) -> bool:
-    """Say whether a question is to be asked, by its `ask_if` on what is known.
-
-    `ratings` are current ratings by dimension. A condition that is not known yet does not ask.
-    """
-    if not question.ask_if:
-        return True
-    types: dict[str, FieldType] = {f"rating.{c.dimension}": "number" for c in script.criteria}
-    truth = conditions.evaluate(question.ask_if, _Ratings(ratings), types)
-    return bool(truth[0] == conditions.TRUE)

@@ -15,12 +15,13 @@ from leads.activities import Kind
 from leads.models import Activity, Lead
 from scoring import facts as fact_store
 from scoring.assess import Assessment, assess
-from scoring.definitions import GROUPS, Answer, Attribute
+from scoring.branching import ANSWER, LEAD_FIELDS, Known, facts_of, is_asked
+from scoring.definitions import GROUPS, Answer, Attribute, Framework
 from scoring.facts import Rows
 from scoring.features import Facts, bands, signal_matrix
 from scoring.live import LiveConfig, LiveModel, live_at, live_config
 from scoring.models import Evidence
-from scoring.questions import is_asked, is_settled, reason, worth_asking
+from scoring.questions import is_settled, reason, worth_asking
 from scoring.scorecard import UNTRACKED, Line, ledger
 from scoring.tiers import NAMES
 
@@ -278,20 +279,23 @@ class Asking:
     tier: str
 
 
-def next_questions(lead: Lead) -> Asking:
+def next_questions(lead: Lead, said: Mapping[str, str] | None = None) -> Asking:
     """Return the open questions of a lead's framework by what their answers may change.
 
-    The caller has checked who asks. Three queries; the memory of how leads answer is kept.
+    The caller has checked who asks. `said` are answers by question that count besides those on
+    record. Three queries; the memory of how leads answer is kept.
     """
     config, as_of = live_at()
     rows = fact_store.read([lead.pk], config, as_of)
     if not rows.facts.n:
         raise NotFound()
-    return asking_of(rows, assess(rows, config), config, lead.kind)
+    return asking_of(rows, assess(rows, config), config, lead, said or {})
 
 
-def asking_of(rows: Rows, result: Assessment, config: LiveConfig, kind: str) -> Asking:
-    """Return what to ask the one lead in `rows`, worded for its `kind`, from what was read of it.
+def asking_of(
+    rows: Rows, result: Assessment, config: LiveConfig, lead: Lead, said: Mapping[str, str]
+) -> Asking:
+    """Return what to ask the one lead in `rows`, worded for its kind, from what was read of it.
 
     How likely an answer is comes from the answers that leads of the same model gave before, one
     of each added, so that without any all are equally likely.
@@ -305,7 +309,8 @@ def asking_of(rows: Rows, result: Assessment, config: LiveConfig, kind: str) -> 
         for dimension, column in rows.facts.ratings.items()
         if column[0] == column[0]
     }
-    asked = [q for q in live.framework.questions if is_asked(q, live.framework, ratings)]
+    known = known_of(live.framework, lead, ratings, said)
+    asked = [question for question in live.framework.questions if is_asked(question, known)]
     found = worth_asking(live.card, rows.facts, step, asked, config.types, _priors(live))
     tier = NAMES[int(live.card.tiers(scores.score, np.array([step]))[0])]
     return Asking(
@@ -313,7 +318,7 @@ def asking_of(rows: Rows, result: Assessment, config: LiveConfig, kind: str) -> 
             NextQuestion(
                 key=worth.question.key,
                 dimension=worth.question.dimension,
-                text=worth.question.text[kind],
+                text=worth.question.text[lead.kind],
                 guide=worth.question.guide,
                 answers=worth.question.answers,
                 value=worth.value,
@@ -329,6 +334,23 @@ def asking_of(rows: Rows, result: Assessment, config: LiveConfig, kind: str) -> 
         ratings=ratings,
         tier=tier,
     )
+
+
+def known_of(
+    framework: Framework, lead: Lead, ratings: Mapping[str, float], said: Mapping[str, str]
+) -> Known:
+    """Return what the conditions of a framework may read of a lead.
+
+    Answers on record are read only where a condition depends on an answer, facts likewise.
+    """
+    answers, facts = dict(said), {}
+    names = framework.fields()
+    if any(name.startswith(ANSWER) for name in names):
+        on_record = Evidence.objects.filter(lead_id=lead.pk, current=True).exclude(answer="")
+        answers = {**dict(on_record.values_list("question", "answer")), **answers}
+    if names & LEAD_FIELDS.keys():
+        facts = facts_of(lead)
+    return Known(ratings, answers, facts)
 
 
 PRIOR_ROWS = 20_000  # the newest evidence is enough to know how people answer

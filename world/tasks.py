@@ -147,7 +147,7 @@ def _model_of(kind: str, config: LiveConfig) -> LiveModel:
 def _answers(config: LiveConfig) -> dict[tuple[str, int], Sequence[tuple[str, str]]]:
     """Return the questions and answers that give each rating of each dimension."""
     found: dict[tuple[str, int], list[tuple[str, str]]] = {}
-    for question in _model_of("b2b", config).framework.questions:
+    for question in _model_of("b2b", config).framework.asked:
         for answer in question.answers:
             if answer.rating is not None:
                 key = (question.dimension, answer.rating)

@@ -223,7 +223,7 @@ class Scripts(Endpoint):
                         "framework_version": versions[live.id],
                         "name": live.framework.name,
                         "icp": live.icp_key,
-                        "questions": [rows.question(item) for item in live.framework.questions],
+                        "questions": [rows.question(item) for item in live.framework.asked],
                     }
                     for live in config.everything
                 ],

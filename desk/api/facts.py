@@ -136,7 +136,7 @@ def _rating_of(question: str, answer_key: str) -> int | None:
     if not (question and answer_key):
         raise Invalid.field("rating", "required", "give a rating, or a question and its answer")
     for live in live_config().everything:
-        for known in live.framework.questions:
+        for known in live.framework.asked:
             if known.key == question:
                 for choice in known.answers:
                     if choice.key == answer_key:

@@ -162,7 +162,7 @@ def _criterion(framework: Framework, criterion: Criterion) -> rows.Json:
                     {"key": a.key, "label": a.label, "rating": a.rating} for a in question.answers
                 ],
             }
-            for question in framework.questions
+            for question in framework.asked
             if question.dimension == criterion.dimension
         ],
     }

@@ -163,7 +163,7 @@ def add_evidence(request: HttpRequest, lead_id: int) -> HttpResponse:
     config = live_config()
     live = config.by_id(lead.standing.model_version_id) or config.fallback
     criterion = live.framework.criterion(data["dimension"])
-    chosen = form.resolve(live.framework.questions)
+    chosen = form.resolve(live.framework.asked)
     if criterion is None or chosen is None:
         form.add_error("answer", "This answer is not one of the script any more. Choose again.")
         return invalid(request, lead_id, form)

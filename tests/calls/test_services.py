@@ -10,7 +10,7 @@ from accounts.models import User
 from calls import services
 from calls.consequences import consequences
 from calls.models import Call, CallAnswer, CallOutcome, CallPresence
-from calls.scripts import choices_of, script_of
+from calls.scripts import script_of
 from calls.selectors import frequent_captures
 from core import clock
 from core.clock import now
@@ -212,9 +212,9 @@ def test_an_amount_is_kept_with_its_currency_and_has_a_number(call: Call, rep: U
 
 def test_a_question_without_rated_answers_is_judged_or_yes_and_no(call: Call) -> None:
     bare = replace(script_of(call.framework_version_id).questions[0], answers=())
-    assert [c.key for c in choices_of(replace(bare, type="yes_no"))] == ["yes", "no"]
+    assert [c.key for c in replace(bare, type="yes_no").choices] == ["yes", "no"]
     for kind in ("choice", "scale", "number", "period", "text", "person"):
-        assert [c.rating for c in choices_of(replace(bare, type=kind))] == [100, 67, 33, 0]
+        assert [c.rating for c in replace(bare, type=kind).choices] == [100, 67, 33, 0]
 
 
 def test_consoles_see_each_other(call: Call, rep: User, manager: User) -> None:
