@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 VERSION = 1  # of the drawing; part of the cache key
 TTL = 7 * 86_400  # seconds
 VEGA_LITE = "5.21"
-WIDTH, HEIGHT = 300, 200  # of the plot; with its axes it fits a phone
+WIDTH, HEIGHT = 262, 190  # of the plot; with its axes it fits a phone
 
 # Token of the style sheet → the attribute value that `.vega [fill=…]` looks for. All differ, so
 # that a selector can tell them apart; they are the light values, so a saved file looks right too.

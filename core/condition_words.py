@@ -39,7 +39,7 @@ def words(node: Node, labels: Mapping[str, str]) -> str:
     if "not" in node:
         return f"not ({words(node['not'], labels)})"
     field = labels.get(node["field"], node["field"])
-    value = node.get("value")
+    value: Any = node.get("value")
     if node["op"] == "between":
         return f"{field} is {_value(value[0])} to {_value(value[1])}"
     if node["op"] in ("missing", "present"):

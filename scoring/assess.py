@@ -83,7 +83,7 @@ def place(rows: Rows, config: LiveConfig) -> Placement:
         reasons.append(names)
     present = np.full(n, -1, dtype=np.int64)
     for column, live in enumerate(config.models):
-        present[rows.standing["model"] == live.id] = column
+        present[np.isin(rows.standing["model"], live.ids)] = column
     positions = np.array([live.icp.position for live in config.models], dtype=np.int64)
     chosen, runner_up = icps.choose(share, segment & ~barred, known, positions, present)
     # Nobody accepts the lead and an ICP of its segment rules it out: that is its state.

@@ -189,6 +189,31 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """The fit points by which a lead's ICP is chosen, where they are not those of the score.
+
+    `lines` holds points and assumed points by signal key. Learning changes what counts how much,
+    not who belongs to which profile.
+    """
+
+    cap: float
+    floor: float
+    lines: Mapping[str, tuple[float, float | None]]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The outcomes that p was fitted on, and the covariance of its two log-odds parameters.
+
+    `covariance` is (variance at zero points, covariance, variance of the slope a point).
+    """
+
+    n: int
+    won: int
+    covariance: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class Gate:
     """A required criterion: known below `minimum` (rating) it holds the tier at warm."""
 
@@ -224,6 +249,8 @@ class Model:
     p_label: str
     p_of: str
     repeat_customer_factor: float
+    placement: Placement | None = None
+    learned: Learned | None = None
 
     def of_group(self, group: str) -> list[Signal]:
         """Return the signals of one group, in order."""
@@ -496,6 +523,7 @@ def parse_model(
             "disqualifiers",
             "p",
             "repeat_customer_factor",
+            "placement",
         },
     )
     groups_node = read.object(top.get("groups"), "groups", set(GROUPS))
@@ -535,7 +563,7 @@ def parse_model(
                 read.key(node, "key", path), read.text(node, "reason", path), node.get("rule", {})
             )
         )
-    p_node = read.object(top.get("p", {}), "p", {"anchors", "label", "of"})
+    p_node = read.object(top.get("p", {}), "p", {"anchors", "label", "of", "learned"})
     anchors = _parse_anchors(read, p_node.get("anchors", [[40, 0.08], [60, 0.25]]))
     model = Model(
         name=read.text(top, "name", ""),
@@ -555,9 +583,48 @@ def parse_model(
         repeat_customer_factor=read.number(
             top, "repeat_customer_factor", "", low=0, high=100, default=1
         ),
+        placement=_parse_placement(read, top.get("placement"), signals),
+        learned=_parse_learned(read, p_node.get("learned")),
     )
     read.finish()
     return model
+
+
+def _parse_placement(read: Reader, raw: Any, signals: Sequence[Signal]) -> Placement | None:
+    if raw is None:
+        return None
+    node = read.object(raw, "placement", {"cap", "floor", "lines"})
+    keys = {signal.key for signal in signals if signal.group == "fit"}
+    lines = {}
+    for key, line in read.object(node.get("lines"), "placement.lines", keys).items():
+        path = f"placement.lines.{key}"
+        inner = read.object(line, path, {"points", "mu"})
+        mu = inner.get("mu")
+        if mu is not None:
+            read.number(inner, "mu", path, low=-1000, high=1000)
+        lines[key] = (read.number(inner, "points", path, low=-1000, high=1000), mu)
+    for key in sorted(keys - set(lines)):
+        read.bad("placement.lines", "missing", f"has no points for {key}")
+    return Placement(
+        cap=read.number(node, "cap", "placement", low=0, high=1000),
+        floor=read.number(node, "floor", "placement", low=-1000, high=0, default=0),
+        lines=lines,
+    )
+
+
+def _parse_learned(read: Reader, raw: Any) -> Learned | None:
+    if raw is None:
+        return None
+    path = "p.learned"
+    node = read.object(raw, path, {"n", "won", "covariance"})
+    n = int(read.number(node, "n", path, low=0, high=1e12))
+    won = int(read.number(node, "won", path, low=0, high=1e12))
+    items = read.items(node, "covariance", path)
+    numbers = [read.number({"v": v}, "v", f"{path}.covariance") for v in items]
+    if len(numbers) != 3:
+        read.bad(f"{path}.covariance", "wrong_type", "must be three numbers")
+        numbers = [0.0, 0.0, 0.0]
+    return Learned(n, won, (numbers[0], numbers[1], numbers[2]))
 
 
 _Anchors = tuple[tuple[float, float], tuple[float, float]]

@@ -1,7 +1,7 @@
 """The live configuration, parsed and made ready, cached by the ids of the live versions."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from django.db import connection
@@ -31,6 +31,8 @@ class LiveModel:
     model: Model
     icp: Icp
     framework: Framework
+    # Of all versions of its key: a lead that an earlier one scored has this profile already.
+    ids: tuple[int, ...] = ()
 
     @cached_property
     def card(self) -> Scorecard:
@@ -127,6 +129,15 @@ def _load(ids: tuple[int, ...]) -> LiveConfig:
     models = []
     for version in ModelVersion.objects.filter(pk__in=ids).select_related("icp", "framework"):
         models.append(load_model(version, types))
+    return assemble(models, fields)
+
+
+def assemble(models: Sequence[LiveModel], fields: Mapping[str, Field]) -> LiveConfig:
+    """Return the configuration of these models; raise NotConfigured without a fallback."""
+    by_key: dict[str, list[int]] = {}
+    for key, pk in ModelVersion.objects.values_list("key", "pk"):
+        by_key.setdefault(key, []).append(pk)
+    models = [replace(live, ids=tuple(by_key[live.key])) for live in models]
     models.sort(key=lambda live: (live.icp.position, live.icp_key))
     fallback = next((live for live in models if live.icp.fallback), None)
     if fallback is None:

@@ -1,16 +1,22 @@
 """Whole reads of the pages about score models: which there are, and one version in words."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count
 
+from accounts.models import User
 from core.errors import Invalid, NotFound
+from core.models import Job
 from core.versions import Version
+from leads.activities import Kind
 from scoring.describing import Difference, ModelWords, describe, differences
 from scoring.fields import all_fields, field_types
 from scoring.live import LiveModel, load_model
-from scoring.models import ModelVersion, Standing
+from scoring.models import EngagementSignal, ModelVersion, Preview, Standing
+from scoring.previewing import TeamLoad, candidate_config, preview_open, workload
+from scoring.proposal_selectors import Matrix, Mover, matrix_of, movers_of
 
 _STATE = Version.State
 
@@ -123,3 +129,45 @@ def parse_versions(versions: Sequence[ModelVersion]) -> list[LiveModel]:
 
 def _problem_words(error: Invalid) -> str:
     return "; ".join(f"{p.field} {p.message}" for p in error.problems) or error.message
+
+
+@dataclass(frozen=True)
+class PreviewPage:
+    """What a version would do to open leads; `whole` says that none was left out."""
+
+    matrix: Matrix
+    load: list[TeamLoad]
+    movers: list[Mover]
+    models: dict[str, int]
+    whole: bool
+    job: Job | None
+    seconds: float
+    lacking: list[str]
+
+
+def read_preview(version: ModelVersion, viewer: User) -> PreviewPage:
+    """Return the last preview of a version on all open leads, else one of a sample of them."""
+    config = candidate_config(version)
+    kept = Preview.objects.filter(version=version).select_related("job").first()
+    began = time.perf_counter()
+    if kept is not None and kept.result:
+        flow, total = kept.result, kept.result["n"]
+    else:
+        sample, total = preview_open(config)
+        flow = sample.as_json()
+    flow = {**flow, "of": total}
+    present = set(EngagementSignal.objects.values_list("kind", "half_life_days"))
+    return PreviewPage(
+        matrix=matrix_of(flow),
+        load=workload(flow["hot"], total / max(1, flow["n"])),
+        movers=movers_of(flow["movers"], viewer),
+        models=flow["models"],
+        whole=flow["n"] >= total,
+        job=kept.job if kept is not None else None,
+        seconds=time.perf_counter() - began,
+        lacking=[
+            f"{Kind(kind).label} with a half-life of {days} days"
+            for kind, days in config.counters
+            if (kind, days) not in present
+        ],
+    )

@@ -5,6 +5,7 @@ from django.db import models
 
 from accounts.models import Team
 from core.clock import DatabaseNow
+from core.models import Job
 from core.versions import Version
 from leads.models import Lead
 from leads.stages import CLOSED, StageKey
@@ -415,6 +416,142 @@ class DriftAlert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} {self.subject} {self.month}"
+
+
+class Proposal(models.Model):
+    """A version that is up for review, or a word on why the weights of a model stay as they are.
+
+    `evidence` holds all that the review page shows, as it was found (scoring.appraising); nothing
+    on that page is computed anew. `fingerprint` names the outcomes it rests on, so that learning
+    twice from the same ones makes one row. `author` is who made the version; nobody for a learned
+    one.
+    """
+
+    class Origin(models.TextChoices):
+        LEARNED = "learned", "Learned from outcomes"
+        HAND = "hand", "Made by hand"
+
+    class Verdict(models.TextChoices):
+        PROPOSE = "propose", "Better than the live model"
+        KEEP = "keep", "Not surely better"
+        TOO_FEW = "too_few", "Too few outcomes"
+
+    class State(models.TextChoices):
+        OPEN = "open", "To be reviewed"
+        SHADOW = "shadow", "In the shadow"
+        CHANGES = "changes", "Changes wanted"
+        APPROVED = "approved", "Approved"
+        DISMISSED = "dismissed", "Dismissed"
+        SUPERSEDED = "superseded", "Superseded"
+        NOTED = "noted", "Nothing to review"
+
+    UNDER_WAY = (State.OPEN, State.SHADOW, State.CHANGES)
+
+    key = models.SlugField(max_length=60)
+    origin = models.CharField(max_length=8, choices=Origin)
+    version = models.ForeignKey(
+        ModelVersion, null=True, on_delete=models.CASCADE, related_name="proposals"
+    )
+    live = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=8, choices=Verdict)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    sentence = models.TextField()
+    evidence = models.JSONField(default=dict)
+    fingerprint = models.CharField(max_length=64)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    made_at = models.DateTimeField(db_default=DatabaseNow())
+    shadow_until = models.DateTimeField(null=True)
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key", "origin", "fingerprint"], name="proposal_once_for_outcomes"
+            )
+        ]
+        indexes = [models.Index(fields=["-made_at"], name="proposal_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.verdict}"
+
+
+class ProposalEvent(models.Model):
+    """What was done with a proposal, by whom and when. Append-only."""
+
+    class Kind(models.TextChoices):
+        MADE = "made", "Made"
+        SHADOWED = "shadowed", "Put into the shadow"
+        CHANGES = "changes", "Changes wanted"
+        DISMISSED = "dismissed", "Dismissed"
+        APPROVED = "approved", "Approved"
+        SUPERSEDED = "superseded", "Superseded"
+
+    proposal = models.ForeignKey(Proposal, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=10, choices=Kind)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    note = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class Preview(models.Model):
+    """What a version would do to all open leads: started by a person, filled by a job."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="previews")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="+")
+    result = models.JSONField(default=dict)
+    made_at = models.DateTimeField(db_default=DatabaseNow())
+
+    def __str__(self) -> str:
+        return f"preview of {self.version}"
+
+
+class PreviewPart(models.Model):
+    """What one chunk of a preview found; added up and removed when the last one is done."""
+
+    preview = models.ForeignKey(Preview, on_delete=models.CASCADE, related_name="parts")
+    flow = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"part of {self.preview_id}"
+
+
+class ShadowScore(models.Model):
+    """What a lead scores under a version that is in the shadow. No standing is touched."""
+
+    pk = models.CompositePrimaryKey("version_id", "lead_id")
+    version = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="+")
+    score = models.SmallIntegerField()
+    tier = models.CharField(max_length=4, blank=True)
+    p = models.FloatField()
+    live_score = models.SmallIntegerField()
+    live_tier = models.CharField(max_length=4, blank=True)
+    live_p = models.FloatField()
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["version", "lead"],
+                name="shadowscore_disagrees",
+                condition=~models.Q(tier=models.F("live_tier")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lead_id}: {self.score}"
 
 
 # Proxies that carry the triggers; Django finds models by importing this module.

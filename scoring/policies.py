@@ -2,10 +2,11 @@
 
 from accounts.models import User
 from accounts.policies import can_change_configuration
-from accounts.roles import READS_PIPELINE
+from accounts.roles import READS_PIPELINE, Role
 from core.decisions import ALLOWED, Decision, refused
+from scoring.models import Proposal
 
-__all__ = ["can_change_models", "can_read_models", "can_read_proposals"]
+__all__ = ["can_approve", "can_change_models", "can_read_models", "can_read_proposals"]
 
 can_change_models = can_change_configuration
 
@@ -20,3 +21,17 @@ def can_read_proposals(actor: User) -> Decision:
     if actor.is_active and actor.role in READS_PIPELINE:
         return ALLOWED
     return refused("Proposals are for managers, model owners and admins.")
+
+
+def can_approve(actor: User, proposal: Proposal) -> Decision:
+    """Model owners and admins approve; not what they made themselves where somebody else could."""
+    allowed = can_change_configuration(actor)
+    makers = {proposal.author_id}
+    if proposal.version is not None:
+        makers.add(proposal.version.created_by_id)
+    if not allowed or actor.pk not in makers:
+        return allowed
+    others = User.objects.filter(role=Role.MODEL_OWNER, is_active=True).exclude(pk=actor.pk)
+    if others.exists():
+        return refused("You made this version. Another model owner has to approve it.")
+    return ALLOWED

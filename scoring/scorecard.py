@@ -5,13 +5,13 @@ criterion counts what is assumed of it, never zero (docs/domain/scoring.md).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from scoring import ranking
-from scoring.definitions import ASSUMED_SHARE, GROUPS, Icp, Model, Signal
+from scoring.definitions import ASSUMED_SHARE, GROUPS, Group, Icp, Model, Signal
 from scoring.features import DAY, Bools, Facts, Floats, Ints, band_values
 from scoring.tiers import COLD, HOT, NONE, WARM
 
@@ -55,6 +55,22 @@ class Scorecard:
         for lines in self._subjects():
             self._set_unknown(lines)
 
+    @cached_property
+    def _placing(self) -> "Scorecard":
+        """The card whose fit decides which ICP a lead belongs to: usually this one."""
+        placement = self.model.placement
+        if placement is None:
+            return self
+        signals = tuple(
+            replace(s, points=placement.lines[s.key][0], mu=placement.lines[s.key][1])
+            if s.group == "fit"
+            else s
+            for s in self.model.signals
+        )
+        groups = {**self.model.groups, "fit": Group(placement.cap, placement.floor)}
+        model = replace(self.model, signals=signals, groups=groups, placement=None)
+        return Scorecard(model, self.icp)
+
     def _subjects(self) -> list[list[int]]:
         """Return the lines of each attribute and each criterion: they are unknown together."""
         by_subject: dict[tuple[str, str], list[int]] = {}
@@ -93,7 +109,12 @@ class Scorecard:
 
     @cached_property
     def untracked_points(self) -> float:
-        """What is assumed for engagement while nothing is tracked: a share of the best total."""
+        """What is assumed for engagement while nothing is tracked: history's average, without one
+        a share of the best total.
+        """
+        engagement = self.model.of_group("engagement")
+        if any(signal.mu is not None for signal in engagement):
+            return sum(signal.assumed for signal in engagement)  # history's own average
         positive = self.weights[(self.group_of == 1) & (self.weights > 0)].sum()
         return ASSUMED_SHARE * float(min(self.caps[1], positive))
 
@@ -118,7 +139,8 @@ class Scorecard:
         )
         score = shown(total)
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.where(self.caps > 0, 100.0 * groups / self.caps, 0.0)
+            reach = self.caps - self.floors
+            shares = np.where(reach > 0, 100.0 * (groups - self.floors) / reach, 0.0)
         return Scores(
             points=points,
             known=known,
@@ -152,13 +174,17 @@ class Scorecard:
         return np.round(np.clip(self.model.base + groups.sum(axis=1), 0.0, 100.0), 9)
 
     def fit_share(self, x_fit: Floats) -> Floats:
-        """Return fit on 0–100 with unknowns assumed, from the fit signals' x, shape (n,)."""
+        """Return fit on 0–100 with unknowns assumed, from the fit signals' x, shape (n,): what
+        decides which ICP a lead belongs to.
+        """
+        if self._placing is not self:
+            return self._placing.fit_share(x_fit)
         columns = self.group_of == 0
         cap, floor = self.caps[0], self.floors[0]
-        if not columns.any() or cap == 0:
+        if not columns.any() or cap == floor:
             return np.zeros(len(x_fit))
         points = np.where(np.isnan(x_fit), self.assumed[columns], self.weights[columns] * x_fit)
-        share: Floats = 100.0 * np.clip(points.sum(axis=1), floor, cap) / cap
+        share: Floats = 100.0 * (np.clip(points.sum(axis=1), floor, cap) - floor) / (cap - floor)
         return np.round(share, 9)
 
     def tiers(self, score: Ints, previous: Ints) -> Ints:

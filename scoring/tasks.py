@@ -1,14 +1,18 @@
 """Sweeps and jobs of scoring: stale standings, those due by time, and all of them."""
 
+import datetime as dt
 from contextlib import suppress
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from accounts.models import Workspace
 from core import jobs
-from core.clock import DatabaseNow
+from core.clock import DatabaseNow, now
 from core.models import Job
 from core.sweeps import sweep
+from scoring import proposing
 from scoring.feedback import answer_by_versions
 from scoring.live import NotConfigured
 from scoring.models import Standing
@@ -16,6 +20,7 @@ from scoring.rescoring import BATCH, rescore, rescore_range
 
 RESCORE_ALL = "rescore_all"
 CHUNK = 4_000  # leads per transaction of that job, a fifth of a second
+NIGHT_HOUR = 2
 
 
 @sweep("scoring.rescore_stale")
@@ -48,6 +53,32 @@ def answer_feedback() -> int:
     with suppress(NotConfigured):
         return answer_by_versions()
     return 0
+
+
+@sweep("scoring.learn_nightly", queue="bulk")
+def learn_nightly() -> int:
+    """Start learning once a night, when outcomes came since the last time; return 1 then."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT EXISTS (
+                SELECT 1 FROM leads_outcome WHERE recorded_at > coalesce(
+                    (SELECT max(started_at) FROM core_job WHERE kind = %s), '-infinity')
+            ) AND NOT EXISTS (SELECT 1 FROM core_job WHERE kind = %s AND started_at >= %s)
+            """,
+            [proposing.JOB, proposing.JOB, _last_night()],
+        )
+        if not cursor.fetchone()[0]:
+            return 0
+    proposing.start_learning(None)
+    return 1
+
+
+def _last_night() -> dt.datetime:
+    """Return the latest NIGHT_HOUR o'clock of the workspace that has passed."""
+    local = now().astimezone(ZoneInfo(Workspace.current().time_zone))
+    tonight = local.replace(hour=NIGHT_HOUR, minute=0, second=0, microsecond=0)
+    return tonight if tonight <= local else tonight - dt.timedelta(days=1)
 
 
 def start_rescore_all(by: Any = None) -> Job:

@@ -2,11 +2,44 @@
 
 from django.urls import path
 
-from scoring.views import models
+from scoring.views import models, proposals
 
 app_name = "scoring"
 
 urlpatterns = [
     path("scoring/", models.list_models, name="list_models"),
     path("scoring/versions/<int:version_id>/", models.view_version, name="view_version"),
+    path("scoring/versions/<int:version_id>/draft/", models.make_draft, name="make_draft"),
+    path("scoring/versions/<int:version_id>/edit/", models.edit_draft, name="edit_draft"),
+    path("scoring/versions/<int:version_id>/delete/", models.delete_draft, name="delete_draft"),
+    path("scoring/versions/<int:version_id>/propose/", models.propose_draft, name="propose_draft"),
+    path("scoring/versions/<int:version_id>/roll-back/", models.roll_back, name="roll_back"),
+    path("scoring/versions/<int:version_id>/preview/", models.show_preview, name="show_preview"),
+    path(
+        "scoring/versions/<int:version_id>/preview/all/", models.start_preview, name="start_preview"
+    ),
+    path("scoring/proposals/", proposals.list_proposals, name="list_proposals"),
+    path("scoring/learn/", proposals.start_learning, name="start_learning"),
+    path("scoring/proposals/<int:proposal_id>/", proposals.view_proposal, name="view_proposal"),
+    path(
+        "scoring/proposals/<int:proposal_id>/approve/",
+        proposals.approve_proposal,
+        name="approve_proposal",
+    ),
+    path(
+        "scoring/proposals/<int:proposal_id>/shadow/",
+        proposals.shadow_proposal,
+        name="shadow_proposal",
+    ),
+    path(
+        "scoring/proposals/<int:proposal_id>/changes/",
+        proposals.request_changes,
+        name="request_changes",
+    ),
+    path(
+        "scoring/proposals/<int:proposal_id>/dismiss/",
+        proposals.dismiss_proposal,
+        name="dismiss_proposal",
+    ),
+    path("scoring/jobs/<int:job_id>/", proposals.show_job, name="show_job"),
 ]

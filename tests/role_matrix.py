@@ -89,7 +89,17 @@ other_manager     .     .     .      .       .
 model_owner       .     .     .      .       .
 admin             .     .     .      .       .
 """
-# Model owners and admins answer feedback and put alerts away, whoever's lead it is about.
+READS_PROPOSALS = """
+                 own   team  other unowned missing
+owner             r     r     r      r       r
+mate              r     r     r      r       r
+stranger          r     r     r      r       r
+manager           w     w     w      w       .
+other_manager     w     w     w      w       .
+model_owner       w     w     w      w       .
+admin             w     w     w      w       .
+"""
+# Model owners and admins answer feedback, put alerts away and change models, whoever's lead it is.
 ANSWERS = """
                  own   team  other unowned missing
 owner             r     r     r      r       r
@@ -216,6 +226,26 @@ TABLE: dict[str, dict[str, Rule]] = {
     "calls:finish_call": {"POST": changes(302, outcome="no_answer")},
     "scoring:list_models": {"GET": Rule()},
     "scoring:view_version": {"GET": Rule(READS_MODELS)},
+    "scoring:make_draft": {"POST": Rule(ANSWERS, 302)},
+    # The version is live: whoever may edit, propose or roll back drafts is told that.
+    "scoring:edit_draft": {
+        "GET": Rule(ANSWERS, 409),
+        "POST": Rule(ANSWERS, 409),
+    },
+    "scoring:delete_draft": {"POST": Rule(ANSWERS, 409)},
+    "scoring:propose_draft": {"POST": Rule(ANSWERS, 409)},
+    "scoring:roll_back": {"POST": Rule(ANSWERS, 409)},
+    "scoring:show_preview": {"GET": Rule(READS_PROPOSALS, 409)},
+    "scoring:start_preview": {"POST": Rule(ANSWERS, 302)},
+    "scoring:list_proposals": {"GET": Rule(SEES_PIPELINE)},
+    "scoring:start_learning": {"POST": Rule(MAKES_MODELS, 302)},
+    "scoring:view_proposal": {"GET": Rule(READS_PROPOSALS)},
+    # It is a note without a version: whoever may decide is told that there is nothing to decide.
+    "scoring:approve_proposal": {"POST": Rule(ANSWERS, 409)},
+    "scoring:shadow_proposal": {"POST": Rule(ANSWERS, 409, {"days": "7"})},
+    "scoring:request_changes": {"POST": Rule(ANSWERS, 409, {"note": "Other points."})},
+    "scoring:dismiss_proposal": {"POST": Rule(ANSWERS, 409)},
+    "scoring:show_job": {"GET": Rule(READS_PROPOSALS)},
     # --- API -----------------------------------------------------------------------------------
     "api:openapi": {"GET": PUBLIC},
     "api:me": {"GET": Rule()},

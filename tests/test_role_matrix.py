@@ -18,11 +18,19 @@ from accounts.roles import Role
 from accounts.tokens import create_token
 from calls.models import Call
 from core.clock import now
+from core.models import Job
 from followups.models import Followup
 from intake.backtests import read_past_leads
 from intake.services import read_file
 from leads.models import Lead
-from scoring.models import DriftAlert, Feedback, FrameworkVersion, ModelVersion, Standing
+from scoring.models import (
+    DriftAlert,
+    Feedback,
+    FrameworkVersion,
+    ModelVersion,
+    Proposal,
+    Standing,
+)
 from tests import factories
 from tests.role_matrix import (
     BOUNDED,
@@ -76,6 +84,8 @@ class World:
     imports: dict[str, int]
     backtests: dict[str, int]
     versions: dict[str, int]
+    proposals: dict[str, int]
+    jobs: dict[str, int]
     feedback: dict[str, int]
     alerts: dict[str, int]
 
@@ -110,6 +120,8 @@ def world(config: None, settings: Any) -> World:
         imports={name: _import(lead.owner) for name, lead in leads.items()} | {"missing": MISSING},
         backtests=dict.fromkeys(leads, _backtest(people["model_owner"])) | {"missing": MISSING},
         versions=dict.fromkeys(leads, _version()) | {"missing": MISSING},
+        proposals=dict.fromkeys(leads, _proposal()) | {"missing": MISSING},
+        jobs=dict.fromkeys(leads, _job()) | {"missing": MISSING},
         feedback={name: _feedback(lead) for name, lead in leads.items()} | {"missing": MISSING},
         alerts=dict.fromkeys(leads, _alert()) | {"missing": MISSING},
     )
@@ -186,6 +198,18 @@ def _alert() -> int:
     ).pk
 
 
+def _proposal() -> int:
+    live = ModelVersion.objects.get(pk=_version())
+    made = Proposal.objects.create(
+        key=live.key, origin="learned", live=live, verdict="keep", state="noted", sentence="No."
+    )
+    return made.pk
+
+
+def _job() -> int:
+    return Job.objects.create(kind="learn", state=Job.State.RUNNING).pk
+
+
 def grid(text: str) -> dict[str, dict[str, str]]:
     """Read a grid of the table: person → object → letter."""
     if "\n" not in text:  # without objects
@@ -225,6 +249,8 @@ def ask(world: World, name: str, method: str, person: str, thing: str, rule: Rul
         "import_id": world.imports,
         "backtest_id": world.backtests,
         "version_id": world.versions,
+        "proposal_id": world.proposals,
+        "job_id": world.jobs,
         "feedback_id": world.feedback,
         "alert_id": world.alerts,
     }

@@ -36,7 +36,8 @@ def weight_intervals(x: Floats, y: Floats, weights: Floats, precision: float = W
     leverage = weights * p * (1 - p) * np.einsum("ij,jk,ik->i", full, bread, full, optimize=True)
     residual = weights * (y - p) / np.sqrt(np.clip(1 - leverage, 0.05, 1.0))
     meat = (full * residual[:, None] ** 2).T @ full
-    spread = np.sqrt(np.diag(bread @ meat @ bread))[1:]
+    # Rounding may leave the variance of a value that nobody has below zero.
+    spread = np.sqrt(np.maximum(np.diag(bread @ meat @ bread), 0.0))[1:]
     # A value that always won or always lost shows no residuals; the prior's own spread is left.
     spread = np.maximum(spread, np.sqrt(np.diag(bread))[1:] * 0.5)
     reach = float(norm.ppf(0.5 + COVER / 2)) * spread

@@ -27,7 +27,8 @@ class Relearned:
     """Weights of p given signals in log-odds, (p,), and how sure they are.
 
     `slope` is k, the log-odds of one live point; `unknown` (p,) the mean x that an unknown one
-    counts as. `enough` says whether a probability may be shown.
+    counts as. `enough` says whether a probability may be shown. `gain_z` is by how many standard
+    errors predictions of leads that a fit had not seen beat the constant base rate.
     """
 
     intercept: float
@@ -38,6 +39,7 @@ class Relearned:
     n: int
     won: int
     enough: bool
+    gain_z: float = 0.0
     notices: list[Notice] = field(default_factory=list)
 
     def log_odds(self, x: Floats) -> Floats:
@@ -81,13 +83,22 @@ def learn_weights(
     slope = fit_slope(full @ live, y, weights)
     centre = slope * live
     design = Design(full, None, np.arange(len(live)), np.ones(len(live)))
-    b = shrink(design, y, weights, seed, centre).b
+    shrunk = shrink(design, y, weights, seed, centre)
+    b = shrunk.b
     if len(y) < FREE:
         most = slope * MOST_MOVED * len(y) / FREE
         b = np.clip(b, centre - most, centre + most)
     intercept = recency.shift(full @ b, y, np.ones(len(y)))
     found = Relearned(
-        intercept, b, slope, unknown, weight_intervals(full, y, weights), len(y), won, enough
+        intercept,
+        b,
+        slope,
+        unknown,
+        weight_intervals(full, y, weights),
+        len(y),
+        won,
+        enough,
+        shrunk.gain_z,
     )
     return Relearned(**{**vars(found), "notices": _turned(found, live, labels)})
 

@@ -2,14 +2,17 @@
 
 from typing import cast
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
 from core.clock import now
+from core.errors import Conflict, Invalid
 from core.filters import require_known
-from scoring import model_selectors, policies
+from scoring import drafting, model_selectors, policies, previewing, proposing, reviewing
+from scoring.forms import DraftForm
 
 
 @require_safe
@@ -40,3 +43,104 @@ def view_version(request: HttpRequest, version_id: int) -> HttpResponse:
         "now": now(),
     }
     return render(request, "scoring/version.html", context)
+
+
+def _owner(request: HttpRequest) -> User:
+    viewer = cast(User, request.user)
+    policies.can_change_models(viewer).require()
+    return viewer
+
+
+@require_POST
+def make_draft(request: HttpRequest, version_id: int) -> HttpResponse:
+    """Draft from a version, and go on to edit it."""
+    viewer = _owner(request)
+    draft = drafting.make_draft(model_selectors.get_version(version_id), by=viewer)
+    return redirect("scoring:edit_draft", draft.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit_draft(request: HttpRequest, version_id: int) -> HttpResponse:
+    """Every number of a draft in one form."""
+    viewer = _owner(request)
+    version = model_selectors.get_version(version_id)
+    [parsed] = model_selectors.parse_versions([version])
+    if version.state != version.State.DRAFT:
+        raise Conflict(f"v{version.number} is {version.state}, and only drafts change.")
+    status = 200
+    if request.method == "POST":
+        form = DraftForm(version.definition, parsed.framework, request.POST)
+        if form.is_valid():
+            try:
+                drafting.save_draft(
+                    version, form.edited(), by=viewer, read=request.POST.get("read", "")
+                )
+            except Invalid as error:
+                form.add_problems(error)
+            else:
+                return redirect("scoring:view_version", version.pk)
+        status = 422
+    else:
+        form = DraftForm(version.definition, parsed.framework)
+    context = {
+        "version": version,
+        "form": form,
+        "read": request.POST.get("read") or drafting.content_tag(version),
+        "now": now(),
+    }
+    return render(request, "scoring/draft.html", context, status=status)
+
+
+@require_POST
+def delete_draft(request: HttpRequest, version_id: int) -> HttpResponse:
+    """Throw a draft away."""
+    viewer = _owner(request)
+    version = model_selectors.get_version(version_id)
+    drafting.delete_draft(version, by=viewer)
+    messages.success(request, f"Draft v{version.number} is gone.")
+    return redirect("scoring:list_models")
+
+
+@require_POST
+def propose_draft(request: HttpRequest, version_id: int) -> HttpResponse:
+    """Measure a draft on past leads and put it up for review."""
+    viewer = _owner(request)
+    proposing.start_appraisal(model_selectors.get_version(version_id), by=viewer)
+    return redirect("scoring:list_proposals")
+
+
+@require_POST
+def roll_back(request: HttpRequest, version_id: int) -> HttpResponse:
+    """Put a retired version's content live again."""
+    viewer = _owner(request)
+    again, _ = reviewing.roll_back(model_selectors.get_version(version_id), by=viewer)
+    messages.success(request, f"v{again.number} is live. Every open lead is being rescored.")
+    return redirect("scoring:view_version", again.pk)
+
+
+@require_safe
+def show_preview(request: HttpRequest, version_id: int) -> HttpResponse:
+    """What a version would do: a sample at once, and all open leads when that was asked for."""
+    viewer = cast(User, request.user)
+    policies.can_read_proposals(viewer).require()
+    version = model_selectors.get_version(version_id)
+    if version.state == version.State.LIVE:
+        raise Conflict(f"v{version.number} is live already.")
+    page = model_selectors.read_preview(version, viewer)
+    context = {
+        "version": version,
+        "page": page,
+        "job": page.job,
+        "working": page.job is not None and not page.job.ended,
+        "may_change": policies.can_change_models(viewer),
+        "now": now(),
+    }
+    return render(request, "scoring/preview.html", context)
+
+
+@require_POST
+def start_preview(request: HttpRequest, version_id: int) -> HttpResponse:
+    """Try a version on every open lead."""
+    viewer = _owner(request)
+    previewing.start_preview(model_selectors.get_version(version_id), viewer)
+    return redirect("scoring:show_preview", version_id)

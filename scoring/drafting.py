@@ -1,0 +1,94 @@
+"""Drafts of score models: made from what is live, edited, thrown away. Publishing is elsewhere."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from accounts.models import User
+from core.errors import Conflict, StaleVersion
+from core.versioning import lock_configuration
+from core.versions import Version
+from scoring.definitions import parse_framework, parse_icp, parse_model
+from scoring.fields import all_fields, field_types
+from scoring.models import ModelVersion, Preview, Proposal
+from scoring.policies import can_change_models
+
+
+@transaction.atomic
+def make_draft(version: ModelVersion, *, by: User) -> ModelVersion:
+    """Return a new draft with the content of `version`, on the same ICP and framework versions.
+
+    Raises Forbidden, or Conflict when what it pins is retired.
+    """
+    can_change_models(by).require()
+    lock_configuration()
+    version = ModelVersion.objects.select_related("icp", "framework").get(pk=version.pk)
+    for part in (version.icp, version.framework):
+        if part.state == Version.State.RETIRED:
+            raise Conflict(
+                f"{part.key} v{part.number}, which it uses, is retired. Draft from what is live."
+            )
+    last = ModelVersion.objects.filter(key=version.key).aggregate(last=Max("number"))["last"]
+    return ModelVersion.objects.create(
+        key=version.key,
+        number=last + 1,
+        definition=version.definition,
+        icp=version.icp,
+        framework=version.framework,
+        created_by=by,
+    )
+
+
+@transaction.atomic
+def save_draft(
+    version: ModelVersion, definition: Mapping[str, Any], *, by: User, read: str
+) -> ModelVersion:
+    """Keep another content of a draft; `read` is the `content_tag` of what was edited.
+
+    Raises Forbidden, Conflict when it is no draft any more, StaleVersion when somebody else
+    changed it meanwhile, and Invalid naming each wrong field.
+    """
+    can_change_models(by).require()
+    lock_configuration()
+    version = ModelVersion.objects.select_related("icp", "framework").get(pk=version.pk)
+    _require_draft(version)
+    if content_tag(version) != read:
+        raise StaleVersion("Somebody else changed this draft since you opened it. Look at it anew.")
+    types = field_types(all_fields())
+    icp = parse_icp(version.icp.definition, types)
+    framework = parse_framework(version.framework.definition, types)
+    parse_model(definition, icp, framework, types)
+    Preview.objects.filter(version=version).delete()  # it was of the old content
+    version.definition = dict(definition)
+    version.created_by = by  # whoever changed it last is its author
+    version.save(update_fields=["definition", "created_by"])
+    return version
+
+
+@transaction.atomic
+def delete_draft(version: ModelVersion, *, by: User) -> None:
+    """Throw a draft away. Raises Conflict when it was proposed: what was decided about stays."""
+    can_change_models(by).require()
+    lock_configuration()
+    version = ModelVersion.objects.get(pk=version.pk)
+    _require_draft(version)
+    if Proposal.objects.filter(version=version).exists():
+        raise Conflict("It was proposed before, so it stays with its history.")
+    version.delete()
+
+
+def content_tag(version: ModelVersion) -> str:
+    """Return a short name of a version's content."""
+    text = json.dumps(version.definition, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _require_draft(version: ModelVersion) -> None:
+    if version.state != Version.State.DRAFT:
+        raise Conflict(
+            f"{version.key} v{version.number} is {version.state}, and only drafts change."
+        )

@@ -1,0 +1,213 @@
+"""Whole reads of the pages about proposals: what was kept as evidence, made ready to show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.models import User
+from core.charts import Chart
+from core.decisions import Decision
+from core.errors import NotFound
+from core.models import Job
+from leads.models import Lead
+from scoring.describing import GROUP_LABELS
+from scoring.feedback import SignalFeedback, feedback_by_signal
+from scoring.learning.evaluate import CalibrationBin
+from scoring.models import Proposal, ProposalEvent
+from scoring.outcome_charts import calibration_chart, gain_chart
+from scoring.policies import can_approve, can_change_models
+from scoring.previewing import JOB as PREVIEW
+from scoring.previewing import TeamLoad, workload
+from scoring.proposing import APPRAISE
+from scoring.proposing import JOB as LEARN
+from scoring.reviewing import slice_name
+from scoring.tasks import RESCORE_ALL
+
+SHOWN = 50
+TIERS = ("hot", "warm", "cold", "")
+TIER_WORDS = {"hot": "Hot", "warm": "Warm", "cold": "Cold", "": "No tier"}
+_METRICS = (
+    ("auc", "Ranks a won lead above a lost one (AUC)", "auc", 3, True),
+    ("lift_top10", "Wins among the best tenth, against the average", "lift", 2, True),
+    ("brier", "Squared error of p(win) (Brier)", "brier", 4, False),
+    ("log_loss", "Log loss of p(win)", "log_loss", 4, False),
+    ("ece", "Calibration error (ECE)", None, 3, False),
+)
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One measure of both models, with the difference and its 95 % interval as words."""
+
+    label: str
+    live: str
+    ours: str
+    difference: str
+    better: bool | None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Leads by tier now (rows) and as proposed (columns); `scaled` says that a sample stands for
+    all.
+    """
+
+    rows: list[tuple[str, list[tuple[int, bool]], int]]
+    totals: list[int]
+    n: int
+    of: int
+    moved: int
+
+    @property
+    def scaled(self) -> bool:
+        """Whether not all open leads were looked at."""
+        return self.n < self.of
+
+
+@dataclass(frozen=True)
+class Mover:
+    """A lead whose score would move; `name` is empty when the viewer may not see it."""
+
+    lead_id: int
+    name: str
+    before: int
+    after: int
+    before_tier: str
+    after_tier: str
+
+    @property
+    def change(self) -> int:
+        """Points up or down."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True)
+class ProposalPage:
+    """All that the review page shows."""
+
+    proposal: Proposal
+    evidence: Mapping[str, Any]
+    lines: list[tuple[str, list[tuple[dict[str, Any], SignalFeedback | None]]]]
+    metrics: list[MetricRow]
+    charts: list[Chart]
+    matrix: Matrix | None
+    load: list[TeamLoad]
+    movers: list[Mover]
+    slices: list[tuple[str, dict[str, Any]]]
+    events: list[ProposalEvent]
+    job: Job | None
+    may_change: Decision
+    may_approve: Decision
+    outdated: bool
+
+
+def list_proposals() -> list[Proposal]:
+    """Return the latest proposals and notes, those to be decided first."""
+    found = Proposal.objects.select_related("version", "live", "author").order_by("-pk")[:SHOWN]
+    return sorted(found, key=lambda p: (p.state not in Proposal.UNDER_WAY, -p.pk))
+
+
+def latest_learning() -> Job | None:
+    """Return the job that learns or learned last."""
+    return Job.objects.filter(kind__in=(LEARN, APPRAISE)).order_by("-pk").first()
+
+
+def get_proposal(proposal_id: int) -> Proposal:
+    """Return a proposal; raise NotFound otherwise."""
+    found = (
+        Proposal.objects.select_related("version", "live", "author", "job")
+        .filter(pk=proposal_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def get_job(job_id: int) -> Job:
+    """Return a job of these pages; raise NotFound otherwise."""
+    found = Job.objects.filter(pk=job_id, kind__in=(LEARN, APPRAISE, RESCORE_ALL, PREVIEW)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
+    """Return all that the review page shows; a fixed number of queries."""
+    evidence: Mapping[str, Any] = proposal.evidence
+    backtest = evidence.get("backtest")
+    flow = evidence.get("flow")
+    feedback = feedback_by_signal(proposal.live)
+    grouped: dict[str, list[tuple[dict[str, Any], SignalFeedback | None]]] = {}
+    for line in evidence.get("lines", []):
+        pair = (line, feedback.get(line["key"]))
+        grouped.setdefault(GROUP_LABELS.get(line["group"], ""), []).append(pair)
+    return ProposalPage(
+        proposal=proposal,
+        evidence=evidence,
+        lines=list(grouped.items()),
+        metrics=_metrics(backtest) if backtest else [],
+        charts=_charts(backtest) if backtest else [],
+        matrix=matrix_of(flow) if flow else None,
+        load=workload(flow["hot"], flow["of"] / max(1, flow["n"])) if flow else [],
+        movers=movers_of(flow["movers"], viewer) if flow else [],
+        slices=[(slice_name(s), s) for s in backtest["slices"]] if backtest else [],
+        events=list(proposal.events.select_related("actor")),
+        job=proposal.job if proposal.job and proposal.job.kind == RESCORE_ALL else None,
+        may_change=can_change_models(viewer),
+        may_approve=can_approve(viewer, proposal),
+        outdated=proposal.live.state != "live",
+    )
+
+
+def _charts(backtest: Mapping[str, Any]) -> list[Chart]:
+    curves = {"Proposed": backtest["gain"]["ours"], "Live": backtest["gain"]["live"]}
+    bins = [CalibrationBin(**part) for part in backtest["calibration"]]
+    return [gain_chart(curves), calibration_chart(bins)]
+
+
+def _metrics(backtest: Mapping[str, Any]) -> list[MetricRow]:
+    rows = []
+    for name, label, interval, digits, more in _METRICS:
+        live, ours = (backtest["metrics"][side][name] for side in ("live", "ours"))
+        words, better = "", None
+        if interval is not None:
+            middle, low, high = backtest["differences"][interval]
+            words = f"{middle:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+            if low > 0 or high < 0:
+                better = (low > 0) == more
+        rows.append(MetricRow(label, _number(live, digits), _number(ours, digits), words, better))
+    return rows
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def matrix_of(flow: Mapping[str, Any]) -> Matrix:
+    """Return the tier flow as a table, every tier in it."""
+    tiers = flow["tiers"]
+    shown = [t for t in TIERS if t or tiers.get("") or any(row.get("") for row in tiers.values())]
+    rows = []
+    for before in shown:
+        cells = [(tiers.get(before, {}).get(after, 0), before == after) for after in shown]
+        rows.append((before, cells, sum(count for count, _ in cells)))
+    totals = [sum(row[1][i][0] for row in rows) for i in range(len(shown))]
+    return Matrix(rows, totals, flow["n"], flow.get("of", flow["n"]), flow["moved"])
+
+
+def movers_of(movers: list[dict[str, Any]], viewer: User) -> list[Mover]:
+    """Return the leads that move most, with the names that the viewer may see; one query."""
+    ids = [mover["lead"] for mover in movers]
+    names = {lead.pk: str(lead) for lead in Lead.objects.visible_to(viewer).filter(pk__in=ids)}
+    return [
+        Mover(
+            m["lead"],
+            names.get(m["lead"], ""),
+            m["from"],
+            m["to"],
+            m["from_tier"],
+            m["to_tier"],
+        )
+        for m in movers
+    ]

@@ -1,0 +1,648 @@
+"""Learning from outcomes: the nightly job, and what it proposes to a person.
+
+For each live model: read its past leads, learn weights on the earlier ones, measure on the later
+ones beside the live model, and write one row: a draft to review, or why the weights stay. Nothing
+goes live from here. The same outcomes and seed give the same row, so it is safe to run twice.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from sklearn.model_selection import train_test_split
+
+from accounts.models import Team, User
+from accounts.policies import can_change_configuration
+from accounts.roles import Role
+from core import jobs
+from core.errors import Conflict
+from core.models import Job
+from core.versioning import lock_configuration, version_with
+from core.versions import Version
+from scoring.appraising import Predictions, Slice, appraise, sentence, slices_of
+from scoring.assess import Assessment, assess
+from scoring.definitions import Signal
+from scoring.features import Floats, Ints, signal_matrix
+from scoring.fields import BUILT_IN, Field, all_fields
+from scoring.learning.drift import Recency, choose_recency, drift_notice
+from scoring.learning.evaluate import (
+    LEAST_OF_EACH,
+    LEAST_OUTCOMES,
+    auc_gain,
+    bootstrap,
+    recalibrate,
+    verdict,
+)
+from scoring.learning.notices import Notice
+from scoring.learning.screening import rank_auc
+from scoring.learning.table import Column, Table
+from scoring.learning.weights import Relearned, learn_weights
+from scoring.live import LiveConfig, LiveModel, live_config, load_model
+from scoring.models import ModelVersion, Proposal, ProposalEvent
+from scoring.previewing import preview_open, with_model
+from scoring.relearning import Redefined, redefine
+from scoring.training import Training, read_training
+
+JOB = "learn"
+APPRAISE = "appraise"
+SEED = 0
+TEST_SHARE = 0.3
+LEAKY_AUC = 0.90
+OVERLAP = 0.9  # of the correlation of two lines that say the same
+CALLED_SHARE = 0.2  # of the leads, where the live model calls fewer hot
+_SLICED = ("kind", "channel", "country", "industry", "seniority")
+_VERDICT = Proposal.Verdict
+_STATE = Proposal.State
+_WEEK, _WORKDAYS = 7.0, 5.0
+
+
+@transaction.atomic
+def start_learning(by: User | None, *, seed: int = SEED) -> Job:
+    """Start the job that learns for each live model; the one that runs already is returned.
+
+    `by` None is the clock or a command. Raises Forbidden.
+    """
+    if by is not None:
+        can_change_configuration(by).require()
+    lock_configuration()
+    running = Job.objects.filter(kind=JOB).exclude(state__in=Job.ENDED).first()
+    if running is not None:
+        return running
+    keys = [live.key for live in live_config().everything]
+    return jobs.start_job(
+        JOB,
+        chunks=({"key": key} for key in keys),
+        total=len(keys),
+        unit="models",
+        by=by,
+        args={"seed": seed},
+    )
+
+
+def _learn_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
+    proposal = learn_model(args["key"], seed=int(job.args.get("seed", SEED)), job=job)
+    return {"done": 1, proposal.verdict if proposal else "gone": 1}
+
+
+jobs.register(JOB, _learn_chunk)
+
+
+def learn_model(key: str, *, seed: int = SEED, job: Job | None = None) -> Proposal | None:
+    """Learn the weights of one live model and write what comes of it; None when no version of
+    the key is live any more.
+    """
+    config = live_config()
+    live = next((m for m in config.everything if m.key == key), None)
+    if live is None:
+        return None
+    found = read_training([config], _slice_fields())
+    assessed = assess(found.rows, config)
+    mine = np.flatnonzero(assessed.model == config.everything.index(live))
+    training = found.take(mine)
+    fingerprint = _fingerprint(training, live, seed)
+    same = Proposal.objects.filter(key=key, origin=Proposal.Origin.LEARNED, fingerprint=fingerprint)
+    if (there := same.first()) is not None:
+        return there
+    if _too_few(training):
+        return _note(
+            live, _VERDICT.TOO_FEW, _few_words(training), _counts(training), fingerprint, job
+        )
+    learning = _learn(training, live, config, seed)
+    evidence = {**_counts(training), **learning.evidence}
+    if learning.verdict != _VERDICT.PROPOSE:
+        words = (
+            _few_words(training)
+            if learning.verdict == _VERDICT.TOO_FEW
+            else f"The weights stay: {learning.why}. {sentence(evidence['backtest'])}"
+        )
+        return _note(live, learning.verdict, words, evidence, fingerprint, job)
+    definition = learning.final.definition
+    candidate = LiveModel(
+        id=0,
+        key=live.key,
+        number=0,
+        icp_key=live.icp_key,
+        model=learning.final.model,
+        icp=live.icp,
+        framework=live.framework,
+    )
+    evidence["flow"] = _flow(config, candidate)
+    return _propose(live, definition, evidence, fingerprint, job)
+
+
+@dataclass(frozen=True)
+class _Learning:
+    """What learning came to: the verdict with its reason, and the model learned from all."""
+
+    verdict: str
+    why: str
+    final: Redefined
+    evidence: dict[str, Any]
+
+
+def _learn(training: Training, live: LiveModel, config: LiveConfig, seed: int) -> _Learning:
+    definition = ModelVersion.objects.values_list("definition", flat=True).get(pk=live.id)
+    facts, y = training.rows.facts, training.y
+    x = signal_matrix(live.model, live.icp, facts, config.types)
+    notices = list(training.notices)
+    _mute_leaky(x, y, live.model.signals, notices, seed)
+    _name_overlap(x, live.model.signals, notices)
+    points = np.array([signal.points for signal in live.model.signals])
+    labels = [signal.label for signal in live.model.signals]
+    train, test = _split(training, seed)
+    before, after = x[train], x[test]
+    recency = _recency(before, y[train], training.in_order)
+    early = learn_weights(before, y[train], points, labels, recency, seed)
+    tracked = facts.tracked
+    ours_card = redefine(
+        live, definition, early, before, tracked[train], y[train], config.types
+    ).card
+    ours = ours_card.score(after, tracked[test])
+    theirs_in, theirs = (
+        live.card.score(part, tracked[rows]) for part, rows in ((before, train), (after, test))
+    )
+    live_p = recalibrate(theirs_in.total, y[train], theirs.total)
+    our_p = ours_card.probability(ours)
+    base = float(y[train].mean())
+    decided = verdict(
+        y[test],
+        our_p,
+        theirs.total,
+        live_p,
+        base,
+        len(train),
+        int(y[train].sum()),
+        early.gain_z,
+    )
+    backtest = appraise(
+        y[test],
+        Predictions(theirs.total, live_p),
+        Predictions(ours.free, our_p),
+        _slices(training.take(test)),
+        *_time_for(training, test, theirs.total >= live.model.hot),
+        seed,
+    )
+    whole = _recency(x, y, training.in_order)
+    final = learn_weights(x, y, points, labels, whole, seed)
+    redefined = redefine(live, definition, final, x, tracked, y, config.types)
+    notices += final.notices
+    if training.in_order and (drifting := drift_notice(y, whole)) is not None:
+        notices.append(drifting)
+    evidence = {
+        "seed": seed,
+        "trained_on": _period(training, train),
+        "tested_on": _period(training, test),
+        "backtest": backtest,
+        "lines": _lines(live, redefined, final, x, y),
+        "warnings": [notice.as_json() for notice in notices],
+        "half_life": None if whole.half_life is None else round(whole.half_life),
+    }
+    return _Learning(decided, _why(decided, backtest), redefined, evidence)
+
+
+def _why(decided: str, backtest: Mapping[str, Any]) -> str:
+    """Return why weights stay, from the measure that speaks against."""
+    auc = backtest["differences"]["auc"]
+    if auc[1] <= 0:
+        return (
+            f"learned ones do not surely rank later leads better (AUC {auc[0]:+.3f}, "
+            f"95 % between {auc[1]:+.3f} and {auc[2]:+.3f})"
+        )
+    return "learned ones rank better, but their probabilities are not surely closer"
+
+
+def _split(training: Training, seed: int) -> tuple[Ints, Ints]:
+    """Return the rows to learn from and to measure on: the last ones in order, else a part."""
+    rows = np.arange(training.n)
+    if training.in_order:
+        cut = training.n - round(TEST_SHARE * training.n)
+        return rows[:cut], rows[cut:]
+    inside, outside = train_test_split(
+        rows, test_size=TEST_SHARE, random_state=seed, stratify=training.y
+    )
+    return np.sort(inside), np.sort(outside)
+
+
+def _recency(x: Floats, y: Floats, in_order: bool) -> Recency:
+    if not in_order:
+        return Recency()
+    names = [f"s{i}" for i in range(x.shape[1])]
+    columns = {n: Column(n, "number", numbers=x[:, i]) for i, n in enumerate(names)}
+    return choose_recency(Table(len(y), columns), y)
+
+
+def _mute_leaky(
+    x: Floats, y: Floats, signals: tuple[Signal, ...], notices: list[Notice], seed: int
+) -> None:
+    """Make signals that alone separate outcomes unknown, so that their points stay; name them."""
+    for column, signal in enumerate(signals):
+        known = ~np.isnan(x[:, column])
+        truth, own = y[known], x[known, column]
+        if not 0 < truth.sum() < len(truth) or len(np.unique(own)) < 2:
+            continue
+        alone = max(rank_auc(truth, own), rank_auc(truth, -own))
+        if alone <= LEAKY_AUC:
+            continue
+        sign = 1.0 if rank_auc(truth, own) == alone else -1.0
+        low, _ = bootstrap(_alone(truth, sign * own), truth, seed)
+        if low > LEAKY_AUC:
+            x[:, column] = np.nan
+            text = (
+                f"{signal.label} alone tells won from lost (AUC {alone:.2f}): it is probably known "
+                "only afterwards. Its points were left as they are."
+            )
+            notices.append(Notice("leaky", signal.label, text))
+
+
+def _alone(truth: Floats, own: Floats) -> Callable[[Ints], float]:
+    return lambda rows: rank_auc(truth[rows], own[rows])
+
+
+def _name_overlap(x: Floats, signals: tuple[Signal, ...], notices: list[Notice]) -> None:
+    """Name pairs of lines that say nearly the same; the prior shares the points between them."""
+    known = ~np.isnan(x)
+    mean = np.where(known, x, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    full = np.where(known, x, mean)
+    usable = np.flatnonzero(full.std(axis=0) > 1e-9)
+    if len(usable) < 2:
+        return
+    together = np.corrcoef(full[:, usable], rowvar=False)
+    for a in range(len(usable)):
+        for b in range(a + 1, len(usable)):
+            one, other = signals[usable[a]], signals[usable[b]]
+            same = one.attribute is not None and one.attribute == other.attribute
+            if abs(together[a, b]) > OVERLAP and not same:
+                text = (
+                    f"{one.label} and {other.label} nearly always go together "
+                    f"(correlation {together[a, b]:.2f}); their points are shared between them."
+                )
+                notices.append(Notice("overlap", one.label, text))
+
+
+def _time_for(training: Training, test: Ints, hot: Any) -> tuple[int, float | None]:
+    """Return how many of the measured leads there was time for, and their working days."""
+    if not training.in_order:
+        return _wanted(hot), None
+    span = float(training.at[test].max() - training.at[test].min()) / 86_400
+    days = max(1.0, span * _WORKDAYS / _WEEK)
+    reps = User.objects.filter(is_active=True, role=Role.REP).values_list("team", flat=True)
+    capacity = dict(Team.objects.values_list("pk", "capacity"))
+    each_day = sum(capacity.get(team, 30) if team else 30 for team in reps)
+    return int(min(_wanted(hot), each_day * days)), days
+
+
+def _wanted(hot: Any) -> int:
+    """Return how many leads would be called first: the hot ones, and not less than a fifth."""
+    return max(int(hot.sum()), round(CALLED_SHARE * len(hot)))
+
+
+def _slice_fields() -> list[Field]:
+    return [f for f in BUILT_IN if f.name in _SLICED]
+
+
+def _slices(training: Training) -> list[Slice]:
+    labels = {name: f.label for name, f in all_fields().items()}
+    texts = training.rows.facts.text_columns
+    return slices_of({name: texts[name] for name in _SLICED if name in texts}, labels)
+
+
+def _period(training: Training, rows: Ints) -> dict[str, Any]:
+    """Return the number of outcomes and, where their order is known, the days they span."""
+    y = training.y[rows]
+    found: dict[str, Any] = {"n": len(rows), "won": int(y.sum())}
+    if training.in_order:
+        for name, value in (("from", training.at[rows].min()), ("to", training.at[rows].max())):
+            found[name] = dt.datetime.fromtimestamp(float(value), dt.UTC).date().isoformat()
+    return found
+
+
+def _lines(
+    live: LiveModel, ours: Redefined, found: Relearned, x: Floats, y: Floats
+) -> list[dict[str, Any]]:
+    """Return the lines old → new with n, lift and interval, in points of the new model.
+
+    `old` is told in the new model's points too (`old_scaled`), since the scale changes: an old
+    point is worth `slope` log-odds.
+    """
+    base = max(float(y.mean()), 1e-9)
+    lines = []
+    for i, (before, after) in enumerate(zip(live.model.signals, ours.model.signals, strict=True)):
+        strong = x[:, i] > 0.5
+        n = int(strong.sum())
+        low, high = (float(v[i]) * ours.scale for v in (found.intervals.low, found.intervals.high))
+        varies = n > 0 and float(np.nanstd(x[:, i])) > 0
+        lines.append(
+            {
+                "key": before.key,
+                "label": before.label,
+                "group": before.group,
+                "old": before.points,
+                "old_scaled": round(before.points * found.slope * ours.scale, 1),
+                "new": after.points,
+                "n": n,
+                "known": int((~np.isnan(x[:, i])).sum()),
+                "lift": round(float(y[strong].mean()) / base, 2) if n else None,
+                "low": None if np.isnan(low) or not varies else round(low, 1),
+                "high": None if np.isnan(high) or not varies else round(high, 1),
+            }
+        )
+    return lines
+
+
+def _flow(config: LiveConfig, candidate: LiveModel) -> dict[str, Any]:
+    """Return what the version would do to the open leads, with how many were looked at."""
+    flow, total = preview_open(with_model(config, candidate))
+    return {**flow.as_json(), "of": total}
+
+
+def _too_few(training: Training) -> bool:
+    won = int(training.y.sum())
+    return training.n < LEAST_OUTCOMES or min(won, training.n - won) < LEAST_OF_EACH
+
+
+def _few_words(training: Training) -> str:
+    won = int(training.y.sum())
+    lost = training.n - won
+    if training.n < LEAST_OUTCOMES:
+        lack = f"{training.n:,} of {LEAST_OUTCOMES}"
+    elif won < LEAST_OF_EACH:
+        lack = f"{won:,} won of {LEAST_OF_EACH}"
+    elif lost < LEAST_OF_EACH:
+        lack = f"{lost:,} not won of {LEAST_OF_EACH}"
+    else:
+        lack = f"{training.n:,}, of which a part is kept to measure on"
+    return f"Not enough outcomes yet ({lack}). The weights stay."
+
+
+def _counts(training: Training) -> dict[str, Any]:
+    return {
+        "n": training.n,
+        "won": int(training.y.sum()),
+        "immature": training.immature,
+        "immature_share": round(training.immature_share, 4),
+        "left_out": training.left_out,
+        "in_order": training.in_order,
+        "demo": training.demo,
+    }
+
+
+def _fingerprint(training: Training, live: LiveModel, seed: int) -> str:
+    """Return a name for the outcomes that a proposal rests on, and for what it is compared with."""
+    digest = hashlib.sha256(f"{live.id}:{seed}".encode())
+    for part in (training.rows.facts.lead_ids, training.y, training.at):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
+
+
+@transaction.atomic
+def _note(
+    live: LiveModel,
+    decided: str,
+    words: str,
+    evidence: dict[str, Any],
+    fingerprint: str,
+    job: Job | None,
+) -> Proposal:
+    """Write why the weights stay, in the place of the last such note of the model."""
+    lock_configuration()
+    Proposal.objects.filter(key=live.key, state=_STATE.NOTED).delete()
+    return Proposal.objects.create(
+        key=live.key,
+        origin=Proposal.Origin.LEARNED,
+        live_id=live.id,
+        verdict=decided,
+        state=_STATE.NOTED,
+        sentence=words,
+        evidence=evidence,
+        fingerprint=fingerprint,
+        job=job,
+    )
+
+
+@transaction.atomic
+def _propose(
+    live: LiveModel,
+    definition: dict[str, Any],
+    evidence: dict[str, Any],
+    fingerprint: str,
+    job: Job | None,
+) -> Proposal:
+    """Write a draft and its proposal; learned ones of before, not yet decided, are superseded."""
+    lock_configuration()
+    current = ModelVersion.objects.select_related("icp", "framework").get(pk=live.id)
+    if current.state != Version.State.LIVE:
+        raise Conflict(f"{live.key} v{live.number} was retired while its weights were learned.")
+    Proposal.objects.filter(key=live.key, state=_STATE.NOTED).delete()
+    pins = {"icp": current.icp, "framework": current.framework}
+    version, _ = version_with(ModelVersion, live.key, definition, by=None, pins=pins)
+    ModelVersion.objects.filter(pk=version.pk, state=Version.State.DRAFT).update(
+        state=Version.State.PROPOSED
+    )
+    older = Proposal.objects.filter(
+        key=live.key, origin=Proposal.Origin.LEARNED, state__in=Proposal.UNDER_WAY
+    )
+    for proposal in older.exclude(state=_STATE.SHADOW):
+        proposal.state = _STATE.SUPERSEDED
+        proposal.save(update_fields=["state"])
+        ProposalEvent.objects.create(
+            proposal=proposal,
+            kind=ProposalEvent.Kind.SUPERSEDED,
+            note="Newer outcomes were learned from.",
+        )
+        ModelVersion.objects.filter(proposals=proposal, state=Version.State.PROPOSED).exclude(
+            pk=version.pk
+        ).update(state=Version.State.DRAFT)
+    made = Proposal.objects.create(
+        key=live.key,
+        origin=Proposal.Origin.LEARNED,
+        version=version,
+        live=current,
+        verdict=_VERDICT.PROPOSE,
+        sentence=sentence(evidence["backtest"]),
+        evidence=evidence,
+        fingerprint=fingerprint,
+        job=job,
+    )
+    ProposalEvent.objects.create(proposal=made, kind=ProposalEvent.Kind.MADE)
+    return made
+
+
+@transaction.atomic
+def start_appraisal(version: ModelVersion, *, by: User, note: str = "") -> Job:
+    """Start the job that measures a hand-made draft on past leads and puts it up for review.
+
+    Raises Forbidden, Conflict when it is no draft, Invalid when it cannot be parsed.
+    """
+    can_change_configuration(by).require()
+    _refuse_published(version)
+    load_model(version, live_config().types)
+    return jobs.start_job(
+        APPRAISE,
+        chunks=[{"version": version.pk, "note": note[:500]}],
+        total=1,
+        unit="versions",
+        by=by,
+    )
+
+
+def _appraise_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
+    version = ModelVersion.objects.select_related("icp", "framework").get(pk=args["version"])
+    by = User.objects.get(pk=job.created_by_id or 0)
+    propose_version(version, by=by, note=args["note"])
+    return {"done": 1}
+
+
+jobs.register(APPRAISE, _appraise_chunk)
+
+
+def _refuse_published(version: ModelVersion) -> None:
+    if version.state not in (Version.State.DRAFT, Version.State.PROPOSED):
+        raise Conflict(
+            f"{version.key} v{version.number} is {version.state}; only drafts are proposed."
+        )
+
+
+def propose_version(version: ModelVersion, *, by: User, note: str = "") -> Proposal:
+    """Put a hand-made draft up for review, with what it would have been worth on past leads.
+
+    Raises Forbidden, Conflict when it is no draft, and Invalid when it cannot be parsed.
+    """
+    can_change_configuration(by).require()
+    _refuse_published(version)
+    evidence, decided = appraise_version(version)
+    with transaction.atomic():
+        lock_configuration()
+        live = ModelVersion.objects.filter(key=version.key, state=Version.State.LIVE).first()
+        replaced = live or _of_icp(version) or _any_live()
+        ModelVersion.objects.filter(pk=version.pk, state=Version.State.DRAFT).update(
+            state=Version.State.PROPOSED
+        )
+        version.refresh_from_db()
+        earlier = Proposal.objects.filter(version=version)
+        earlier.filter(state__in=Proposal.UNDER_WAY).update(state=_STATE.SUPERSEDED)
+        made = Proposal.objects.create(
+            key=version.key,
+            origin=Proposal.Origin.HAND,
+            version=version,
+            live=replaced,
+            verdict=decided,
+            sentence=_hand_words(evidence, decided),
+            evidence=evidence,
+            fingerprint=f"{version.pk}.{earlier.count()}",
+            author=by,
+        )
+        ProposalEvent.objects.create(
+            proposal=made, kind=ProposalEvent.Kind.MADE, actor=by, note=note[:500]
+        )
+    return made
+
+
+def _of_icp(version: ModelVersion) -> ModelVersion | None:
+    return ModelVersion.objects.filter(icp__key=version.icp.key, state=Version.State.LIVE).first()
+
+
+def _any_live() -> ModelVersion:
+    fallback = live_config().fallback
+    return ModelVersion.objects.get(pk=fallback.id)
+
+
+def _hand_words(evidence: Mapping[str, Any], decided: str) -> str:
+    if "backtest" not in evidence:
+        return (
+            f"Made by hand. Not enough outcomes yet ({evidence['n']:,} of {LEAST_OUTCOMES}) to say "
+            "what it would have won."
+        )
+    return f"Made by hand. {sentence(evidence['backtest'])}"
+
+
+def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str, Any], str]:
+    """Return the evidence about a version that was not learned here, and a verdict.
+
+    It is measured on all past leads, beside the live configuration as a whole: both place each
+    lead by their own ICPs. Nothing was learned from these, unless the version itself was.
+    """
+    config = live_config()
+    candidate = with_model(config, _loaded(version, config))
+    training = read_training([config, candidate], _slice_fields())
+    evidence: dict[str, Any] = {
+        **_counts(training),
+        "seed": seed,
+        "warnings": [notice.as_json() for notice in training.notices],
+        "tested_on": _period(training, np.arange(training.n)) if training.n else {"n": 0, "won": 0},
+    }
+    flow, total = preview_open(candidate)
+    evidence["flow"] = {**flow.as_json(), "of": total}
+    before = next((m for m in config.everything if m.key == version.key), None)
+    after = next(m for m in candidate.everything if m.key == version.key)
+    if before is not None:
+        evidence["lines"] = _hand_lines(before, after, training, config)
+    if _too_few(training):
+        return evidence, _VERDICT.TOO_FEW
+    y = training.y
+    theirs, ours = assess(training.rows, config), assess(training.rows, candidate)
+    live_p = recalibrate(_total(theirs), y, _total(theirs))
+    our_p = recalibrate(_total(ours), y, _total(ours))
+    called, days = _time_for(training, np.arange(training.n), theirs.tier == 2)
+    evidence["backtest"] = appraise(
+        y,
+        Predictions(_total(theirs), live_p),
+        Predictions(_total(ours), our_p),
+        _slices(training),
+        called,
+        days,
+        seed,
+    )
+    _, low, _ = auc_gain(y, _total(ours), _total(theirs))
+    better = low > 0 and evidence["backtest"]["differences"]["log_loss"][0] < 0
+    return evidence, _VERDICT.PROPOSE if better else _VERDICT.KEEP
+
+
+def _loaded(version: ModelVersion, config: LiveConfig) -> LiveModel:
+    return load_model(version, config.types)
+
+
+def _total(found: Assessment) -> Floats:
+    """Return the log-odds of p, which order leads of several models."""
+    p = np.clip(found.p, 1e-9, 1 - 1e-9)
+    total: Floats = np.log(p / (1 - p))
+    return total
+
+
+def _hand_lines(
+    before: LiveModel, after: LiveModel, training: Training, config: LiveConfig
+) -> list[dict[str, Any]]:
+    """Return the lines of a hand-made version beside the live one's, with what outcomes say."""
+    y = training.y
+    base = max(float(y.mean()), 1e-9) if training.n else 1.0
+    old = {signal.key: signal.points for signal in before.model.signals}
+    types = {**config.types}
+    x = signal_matrix(after.model, after.icp, training.rows.facts, types)
+    lines = []
+    for i, signal in enumerate(after.model.signals):
+        strong = x[:, i] > 0.5
+        n = int(strong.sum())
+        lines.append(
+            {
+                "key": signal.key,
+                "label": signal.label,
+                "group": signal.group,
+                "old": old.pop(signal.key, None),
+                "new": signal.points,
+                "n": n,
+                "known": int((~np.isnan(x[:, i])).sum()),
+                "lift": round(float(y[strong].mean()) / base, 2) if n else None,
+                "low": None,
+                "high": None,
+            }
+        )
+    labels = {signal.key: signal for signal in before.model.signals}
+    for key, points in old.items():
+        gone = labels[key]
+        lines.append(
+            {"key": key, "label": gone.label, "group": gone.group, "old": points, "new": None}
+        )
+    return lines

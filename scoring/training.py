@@ -1,0 +1,380 @@
+"""Training rows: what was known about past leads when it was decided, and how they ended.
+
+A row is the latest snapshot before the outcome, never today's values (docs/domain/learning.md). One
+temporary table, filled set-based, then one binary COPY; a million snapshots are read in seconds.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection, transaction
+
+from core.copying import ColumnType, read_columns
+from leads.activities import CONTACT
+from leads.models import CustomField
+from scoring.facts import Rows
+from scoring.features import DAY, Facts, Floats, Ints
+from scoring.fields import CUSTOM, Field, all_fields
+from scoring.learning.notices import Notice
+from scoring.live import LiveConfig
+from scoring.models import ModelVersion, Snapshot
+from scoring.tiers import NONE
+
+LEAST_WINS = 10  # below which nothing is known about how long a win takes
+MATURE = 0.9  # quantile of the time to win after which an open lead counts as not won
+_NO_ORDER = 60.0  # seconds within which nearly all outcomes fall when their times say nothing
+
+
+@dataclass(frozen=True)
+class Training:
+    """n past leads in order of their outcomes, with the facts of their decisions.
+
+    `rows.facts` has every wanted field, rating and counter; `y` (n,) is 1 for won, `at` (n,) when
+    the outcome was known (seconds since the epoch); `in_order` is False when the times say
+    nothing (one import). `immature` counts open leads that are too young to say how they end,
+    `left_out` those that were disqualified before any contact or have no snapshot.
+    """
+
+    rows: Rows
+    y: Floats
+    at: Floats
+    in_order: bool
+    immature: int
+    left_out: int
+    demo: bool
+    notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def n(self) -> int:
+        """The number of past leads."""
+        return len(self.y)
+
+    @property
+    def immature_share(self) -> float:
+        """The share of leads that are too young to learn from."""
+        return self.immature / max(1, self.immature + self.n)
+
+    def take(self, rows: Ints | npt.NDArray[np.bool_]) -> "Training":
+        """Return some of the past leads, in the same order."""
+        return Training(
+            self.rows.take(rows),
+            self.y[rows],
+            self.at[rows],
+            self.in_order,
+            self.immature,
+            self.left_out,
+            self.demo,
+            self.notices,
+        )
+
+
+def read_training(configs: Sequence[LiveConfig], extra: Collection[Field] = ()) -> Training:
+    """Read the training rows with all facts that any of `configs` reads, and the fields `extra`.
+
+    A field that nothing captured when a snapshot was taken is filled from the lead when it is one
+    that is known on arrival; a field that is known with the outcome only is never read.
+    """
+    known = all_fields()
+    names = {f.name for config in configs for f in config.used_fields} | {f.name for f in extra}
+    fields = [known[name] for name in sorted(names) if name in known]
+    dimensions = sorted({d for config in configs for d in config.dimensions})
+    counters = sorted({c for config in configs for c in config.counters})
+    when = dict(CustomField.objects.values_list("key", "known_when"))
+    notices = [
+        Notice("leaky_field", f.label, f"{f.label} is known with the outcome only; it is left out.")
+        for f in fields
+        if when.get(f.name.removeprefix(CUSTOM)) == CustomField.KnownWhen.OUTCOME
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SET LOCAL work_mem = '128MB'")
+        demo, counts = _label(cursor)
+        captured = _captured_at()
+        columns = list(_columns(fields, dimensions, counters, when, captured))
+        cursor.execute(_extract_sql(columns, fields, dimensions, counters))
+        cursor.execute("ANALYZE training")
+        read = read_columns(
+            f"SELECT {', '.join(c.copied for c in columns)} FROM training ORDER BY moment, lead",
+            [(c.name, c.kind) for c in columns],
+        )
+        texts = {c.name: _coded(cursor, c.name, read.pop(c.name)) for c in columns if c.is_text}
+        cursor.execute("DROP TABLE training, labelled")
+    facts = _facts(read, texts, fields, dimensions, counters)
+    at: Floats = read["moment"]
+    return Training(
+        rows=Rows(facts, _no_standing(read), np.empty(0, dtype=np.int64)),
+        y=read["y"].astype(np.float64),
+        at=at,
+        in_order=_tells_order(at),
+        immature=counts["immature"],
+        left_out=counts["labelled"] - len(at) + counts["untouched"],
+        demo=demo,
+        notices=notices,
+    )
+
+
+def _tells_order(at: Floats) -> bool:
+    """Return whether the times say which outcome came first: not when most are of one moment."""
+    if len(at) < 2:
+        return False
+    low, high = np.quantile(at, [0.05, 0.95])
+    return bool(high - low > _NO_ORDER)
+
+
+def _label(cursor: Any) -> tuple[bool, dict[str, int]]:
+    """Make the table `labelled` (lead, moment, y); return whether the leads are demo ones, and
+    counts. Demo rows are never learned from once there is an outcome of a real lead.
+    """
+    contact = ", ".join(f"'{kind}'" for kind in sorted(CONTACT))
+    cursor.execute(
+        """
+        SELECT EXISTS (SELECT 1 FROM leads_outcome o JOIN leads_lead l ON l.id = o.lead_id
+                       WHERE NOT l.is_demo)
+        """
+    )
+    demo = not cursor.fetchone()[0]
+    mine = "l.is_demo" if demo else "NOT l.is_demo"
+    cursor.execute(
+        f"""
+        SELECT count(*), percentile_cont({MATURE}) WITHIN GROUP (
+            ORDER BY date_part('epoch', o.at - l.created_at))
+        FROM leads_outcome o JOIN leads_lead l ON l.id = o.lead_id
+        WHERE o.result = 'won' AND o.at > l.created_at AND {mine}
+        """
+    )
+    wins, ripe = cursor.fetchone()
+    ripe = ripe if wins >= LEAST_WINS else None
+    cursor.execute(
+        f"""
+        CREATE TEMPORARY TABLE labelled ON COMMIT DROP AS
+        SELECT lead, moment, y FROM (
+            SELECT DISTINCT ON (o.lead_id) o.lead_id AS lead, date_part('epoch', o.at) AS moment,
+                CASE WHEN o.result = 'won' THEN 1 WHEN o.result = 'lost' THEN 0
+                     WHEN EXISTS (SELECT 1 FROM leads_activity a WHERE a.lead_id = o.lead_id
+                                  AND a.kind IN ({contact}) AND a.at <= o.at) THEN 0
+                     ELSE -1 END AS y
+            FROM leads_outcome o JOIN leads_lead l ON l.id = o.lead_id
+            WHERE {mine} ORDER BY o.lead_id, o.round DESC
+        ) ended
+        """
+    )
+    cursor.execute("SELECT count(*) FILTER (WHERE y < 0) FROM labelled")
+    untouched = cursor.fetchone()[0]
+    cursor.execute("DELETE FROM labelled WHERE y < 0")
+    if ripe is not None:
+        cursor.execute(
+            f"""
+            INSERT INTO labelled
+            SELECT l.id, date_part('epoch', l.created_at) + %(ripe)s, 0
+            FROM scoring_standing s JOIN leads_lead l ON l.id = s.lead_id
+            WHERE s.is_open AND {mine}
+              AND l.created_at < leadqual_now() - make_interval(secs => %(ripe)s)
+              AND NOT EXISTS (SELECT 1 FROM leads_outcome o WHERE o.lead_id = l.id)
+            """,
+            {"ripe": ripe},
+        )
+    cursor.execute("ANALYZE labelled")
+    cursor.execute(
+        f"""
+        SELECT (SELECT count(*) FROM labelled),
+               (SELECT count(*) FROM scoring_standing s JOIN leads_lead l ON l.id = s.lead_id
+                WHERE s.is_open AND {mine}
+                  AND NOT EXISTS (SELECT 1 FROM labelled b WHERE b.lead = s.lead_id))
+        """
+    )
+    labelled, immature = cursor.fetchone()
+    return demo, {"immature": immature, "untouched": untouched, "labelled": labelled}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the table `training`: its SQL there, and its SQL when it is copied out."""
+
+    name: str
+    kind: ColumnType
+    sql: str
+    is_text: bool = False
+
+    @property
+    def copied(self) -> str:
+        if self.is_text:
+            return f"coalesce(hashtextextended(nullif(\"{self.name}\", ''), 0), 0)"
+        missing = "'NaN'" if self.kind == "f8" else "0"
+        sql_type = "float8" if self.kind == "f8" else "bigint"
+        return f'coalesce("{self.name}"::{sql_type}, {missing})'
+
+
+def _columns(
+    fields: Sequence[Field],
+    dimensions: Sequence[str],
+    counters: Sequence[tuple[str, int]],
+    when: Mapping[str, str],
+    captured: Mapping[str, list[tuple[float, float]]],
+) -> Iterator[_Column]:
+    yield _Column("lead", "i8", "t.lead")
+    yield _Column("moment", "f8", "t.moment")
+    yield _Column("y", "i8", "t.y")
+    yield _Column("tracked", "i8", "coalesce((t.facts->>'tracked')::bool, false)::int")
+    yield _Column("created", "f8", "date_part('epoch', l.created_at)")
+    yield _Column("value", "f8", "l.value_minor * coalesce((w.rates->>l.currency)::float8, 1)")
+    for f in fields:
+        is_text = f.type == "text"
+        yield _Column(
+            f"f.{f.name}",
+            "i8" if is_text else "f8",
+            _field_sql(f, when.get(f.name.removeprefix(CUSTOM)), captured.get(f.name, [])),
+            is_text,
+        )
+    for dimension in dimensions:
+        for place, part in enumerate(("rating", "age")):
+            yield _Column(f"r.{part}.{dimension}", "f8", f'(r."{dimension}"->>{place})::float8')
+    for kind, days in counters:
+        for place, part in enumerate(("count", "since")):
+            yield _Column(f"e.{part}.{kind}/{days}", "f8", f'(e."{kind}/{days}"->>{place})::float8')
+
+
+def _field_sql(f: Field, known_when: str | None, captured: list[tuple[float, float]]) -> str:
+    """Return the SQL of a field: the snapshot's value, or the lead's where nothing captured it."""
+    own = f'f."{f.name}"'
+    if known_when == CustomField.KnownWhen.OUTCOME:
+        return "NULL::text" if f.type == "text" else "NULL::float8"
+    if f.type == "text":
+        kept, present = f"({own} #>> '{{}}')", f"({f.sql})::text"
+    elif f.type == "bool":
+        kept = f"CASE WHEN jsonb_typeof({own}) = 'number' THEN ({own})::float8 END"
+        present = f"(({f.sql})::bool)::int::float8"
+    else:
+        kept = f"CASE WHEN jsonb_typeof({own}) = 'number' THEN ({own})::float8 END"
+        present = f"({f.sql})::float8"
+    if known_when == CustomField.KnownWhen.CONTACT:
+        return kept
+    spans = " OR ".join(f"(t.taken >= {low!r} AND t.taken < {high!r})" for low, high in captured)
+    return f"CASE WHEN {own} IS NOT NULL OR {spans or 'false'} THEN {kept} ELSE {present} END"
+
+
+def _captured_at() -> dict[str, list[tuple[float, float]]]:
+    """Return when each field was read by some live rule, hence kept in snapshots: spans of seconds
+    since the epoch.
+    """
+    spans: dict[str, list[tuple[float, float]]] = {}
+    published = ModelVersion.objects.filter(published_at__isnull=False).select_related("icp")
+    for version in published:
+        assert version.published_at is not None
+        end = version.retired_at.timestamp() if version.retired_at else 1e11
+        for name in _fields_in(version.definition) | _fields_in(version.icp.definition):
+            spans.setdefault(name, []).append((version.published_at.timestamp(), end))
+    return spans
+
+
+def _fields_in(node: Any) -> set[str]:
+    """Return the fields of all rules inside a definition, without parsing it: it may be old."""
+    if isinstance(node, list):
+        return set().union(*(_fields_in(child) for child in node))
+    if not isinstance(node, dict):
+        return set()
+    found = set().union(*(_fields_in(child) for child in node.values()))
+    if "op" in node and isinstance(node.get("field"), str):
+        found.add(node["field"])
+    return found
+
+
+def _extract_sql(
+    columns: Sequence[_Column],
+    fields: Sequence[Field],
+    dimensions: Sequence[str],
+    counters: Sequence[tuple[str, int]],
+) -> str:
+    """Return the SQL that makes the table `training`, one row a labelled lead with a snapshot."""
+    records = {
+        "f": ("fields", [f.name for f in fields]),
+        "r": ("ratings", dimensions),
+        "e": ("engagement", [f"{kind}/{days}" for kind, days in counters]),
+    }
+    joins = " ".join(
+        f"CROSS JOIN LATERAL jsonb_to_record(t.facts->'{key}') AS {alias}("
+        + ", ".join(f'"{name}" jsonb' for name in names)
+        + ")"
+        for alias, (key, names) in records.items()
+        if names
+    )
+    lead = """
+        JOIN leads_lead l ON l.id = t.lead
+        LEFT JOIN leads_company c ON c.id = l.company_id
+        LEFT JOIN leads_source src ON src.id = l.first_source_id
+        LEFT JOIN accounts_workspace w ON true
+    """
+    select = ", ".join(f'{c.sql} AS "{c.name}"' for c in columns)
+    return f"""
+        CREATE TEMPORARY TABLE training ON COMMIT DROP AS
+        WITH chosen AS (
+            SELECT DISTINCT ON (n.lead_id) n.lead_id AS lead, b.moment, b.y, n.facts,
+                date_part('epoch', n.at) AS taken
+            FROM scoring_snapshot n JOIN labelled b ON b.lead = n.lead_id
+            WHERE n.reason <> '{Snapshot.Reason.OUTCOME}'
+              AND (n.backfilled OR n.at <= to_timestamp(b.moment))
+            ORDER BY n.lead_id, n.at DESC, n.id DESC
+        )
+        SELECT {select} FROM chosen t {joins} {lead}
+    """
+
+
+def _coded(cursor: Any, name: str, hashes: Ints) -> tuple[Ints, list[str]]:
+    """Turn a column of hashes into codes and the values that they index."""
+    cursor.execute(
+        f'SELECT DISTINCT hashtextextended("{name}", 0), "{name}" FROM training '
+        f"WHERE \"{name}\" <> ''"
+    )
+    values = dict(cursor.fetchall())
+    distinct, codes = np.unique(hashes, return_inverse=True)
+    return (
+        np.where(hashes == 0, -1, codes).astype(np.int64),
+        [values.get(h, "") for h in distinct.tolist()],
+    )
+
+
+def _facts(
+    read: Mapping[str, npt.NDArray[Any]],
+    texts: Mapping[str, tuple[Ints, list[str]]],
+    fields: Sequence[Field],
+    dimensions: Sequence[str],
+    counters: Sequence[tuple[str, int]],
+) -> Facts:
+    """Return the facts, each row's as of its own snapshot, which is moment 0 for all."""
+    last_at: dict[str, Floats] = {}
+    counts: dict[tuple[str, int], Floats] = {}
+    tracked = read["tracked"] == 1
+    for kind, days in counters:
+        counts[kind, days] = np.nan_to_num(read[f"e.count.{kind}/{days}"], nan=0.0)
+        since = -read[f"e.since.{kind}/{days}"] * DAY
+        last_at[kind] = np.fmax(last_at[kind], since) if kind in last_at else since
+    n = len(tracked)
+    return Facts(
+        lead_ids=read["lead"],
+        as_of=0.0,
+        number_columns={f.name: read[f"f.{f.name}"] for f in fields if f.type != "text"},
+        text_columns={f.name: texts[f"f.{f.name}"] for f in fields if f.type == "text"},
+        ratings={d: read[f"r.rating.{d}"] for d in dimensions},
+        observed_at={d: -read[f"r.age.{d}"] * DAY for d in dimensions},
+        expires_at={d: np.full(n, np.nan) for d in dimensions},
+        counts=counts,
+        last_at=last_at,
+        tracked=tracked,
+    )
+
+
+def _no_standing(read: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Return what assessing needs beside the facts: leads without a past, in their first round."""
+    n = len(read["lead"])
+    none = np.full(n, NONE, dtype=np.int64)
+    return {
+        "model": np.zeros(n, dtype=np.int64),
+        "step_tier": none,
+        "override_tier": none,
+        "override_until": np.full(n, np.nan),
+        "round": np.ones(n, dtype=np.int64),
+        "created": np.zeros(n),
+        "deal_value": read["value"],
+    }

@@ -1,0 +1,142 @@
+"""Training rows: what was known when it was decided, and which leads say how they ended."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from accounts.models import User
+from core.clock import now
+from leads.activities import Kind
+from leads.models import CustomField, Lead, Outcome
+from scoring.fields import all_fields
+from scoring.live import live_config
+from scoring.models import ModelVersion, Snapshot
+from scoring.training import Training, read_training
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+DAY = dt.timedelta(days=1)
+
+
+def ended(lead: Lead, result: str, days_ago: float) -> None:
+    Outcome.objects.create(lead=lead, round=1, result=result, at=now() - days_ago * DAY)
+    Lead.objects.filter(pk=lead.pk).update(stage=result)
+
+
+def keep(lead: Lead, days_ago: float, reason: str = "call", **fields: object) -> None:
+    """Keep facts as a snapshot of a moment."""
+    first = Snapshot.objects.filter(lead=lead).earliest("pk")
+    Snapshot.objects.create(
+        lead=lead,
+        reason=reason,
+        cause=str(days_ago),
+        at=now() - days_ago * DAY,
+        score=first.score,
+        model_version=first.model_version,
+        facts={
+            "fields": fields,
+            "ratings": {"budget": [67, 3.5]},
+            "engagement": {"page_viewed/30": [2.5, 1.25]},
+            "tracked": True,
+        },
+    )
+
+
+def lead_of(rep: User, days_ago: float, **fields: Any) -> Lead:
+    lead = factories.make_lead(owner=rep, **fields)
+    Lead.objects.filter(pk=lead.pk).update(created_at=now() - days_ago * DAY)
+    Snapshot.objects.filter(lead=lead).update(at=now() - days_ago * DAY)
+    return lead
+
+
+def row_of(training: Training, lead: Lead) -> int:
+    return training.rows.facts.lead_ids.tolist().index(lead.pk)
+
+
+def test_a_row_is_the_latest_snapshot_before_the_outcome(rep: User) -> None:
+    won = lead_of(rep, 30, company={"employees": 100})
+    keep(won, 20, employees=200.0, industry="software")
+    keep(won, 5, employees=999.0, industry="too late")
+    keep(won, 12, reason="outcome", employees=998.0)
+    ended(won, "won", 10)
+    lost = lead_of(rep, 40, company={"employees": 7, "industry": "retail"})
+    ended(lost, "lost", 12)
+    untouched = lead_of(rep, 30)
+    ended(untouched, "disqualified", 3)
+    spoken = lead_of(rep, 30)
+    factories.make_activity(spoken, Kind.CALL_CONNECTED, at=now() - 8 * DAY)
+    ended(spoken, "disqualified", 2)
+    factories.make_lead(owner=rep)  # too young to say
+
+    training = read_training([live_config()])
+    facts = training.rows.facts
+    assert facts.lead_ids.tolist() == [lost.pk, won.pk, spoken.pk]  # as their outcomes came
+    assert training.y.tolist() == [0, 1, 0]
+    assert (training.immature, training.left_out, training.in_order) == (1, 1, True)
+    assert training.immature_share == pytest.approx(1 / 4)
+    row = row_of(training, won)
+    assert facts.number_columns["employees"][row] == 200
+    codes, values = facts.text_columns["industry"]
+    assert values[codes[row]] == "software"
+    assert facts.ratings["budget"][row] == 67
+    assert facts.observed_at["budget"][row] == -3.5 * 86_400
+    assert facts.counts["page_viewed", 30][row] == 2.5
+    assert facts.last_at["page_viewed"][row] == -1.25 * 86_400
+    assert facts.tracked[row]
+    other = row_of(training, lost)
+    assert values[codes[other]] == "retail"
+    assert np.isnan(facts.ratings["budget"][other])
+    assert facts.counts["page_viewed", 30][other] == 0
+    assert not facts.tracked[other]
+
+
+def test_what_no_snapshot_kept_is_filled_only_when_it_was_known_on_arrival(rep: User) -> None:
+    for key, when in (("plan", "arrival"), ("mood", "contact"), ("margin", "outcome")):
+        CustomField.objects.create(key=key, label=key.title(), type="text", known_when=when)
+    lead = lead_of(rep, 30, custom={"plan": "Gold", "mood": "keen", "margin": "high"})
+    ended(lead, "won", 10)
+    extra = [all_fields()[f"custom.{key}"] for key in ("plan", "mood", "margin")]
+    training = read_training([live_config()], extra)
+    told = {}
+    for key in ("plan", "mood", "margin"):
+        codes, values = training.rows.facts.text_columns[f"custom.{key}"]
+        told[key] = values[codes[0]] if codes[0] >= 0 else None
+    assert told == {"plan": "Gold", "mood": None, "margin": None}
+    assert [notice.field for notice in training.notices] == ["Margin"]
+    # A field that live rules read is kept in snapshots: what one lacks was not known then.
+    Lead.objects.filter(pk=lead.pk).update(age=50)
+    ModelVersion.objects.filter(state="live").update(published_at=now() - 90 * DAY)
+    assert np.isnan(read_training([live_config()]).rows.facts.number_columns["age"][0])
+
+
+def test_demo_leads_are_learned_from_only_while_there_are_no_others(rep: User) -> None:
+    demo = lead_of(rep, 30, is_demo=True)
+    ended(demo, "won", 10)
+    alone = read_training([live_config()])
+    assert (alone.n, alone.demo) == (1, True)
+    real = lead_of(rep, 20)
+    ended(real, "lost", 5)
+    both = read_training([live_config()])
+    assert (both.rows.facts.lead_ids.tolist(), both.demo) == ([real.pk], False)
+
+
+def test_an_open_lead_counts_as_not_won_once_nearly_all_wins_were_faster(rep: User) -> None:
+    for number in range(10):
+        ended(lead_of(rep, 30 + number), "won", 20)
+    old, young = lead_of(rep, 25), lead_of(rep, 15)
+    training = read_training([live_config()])
+    assert training.y[row_of(training, old)] == 0
+    assert young.pk not in training.rows.facts.lead_ids
+    assert training.immature == 1
+    assert replace(training, immature=0).immature_share == 0
+
+
+def test_outcomes_of_one_import_are_in_no_order(rep: User) -> None:
+    moment = now() - DAY
+    for result in ("won", "lost", "lost"):
+        lead = lead_of(rep, 30)
+        Outcome.objects.create(lead=lead, round=1, result=result, at=moment, imported=True)
+    assert not read_training([live_config()]).in_order
