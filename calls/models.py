@@ -112,6 +112,13 @@ class Call(models.Model):
     def __str__(self) -> str:
         return f"Call {self.pk} ({self.state})"
 
+    @property
+    def minutes(self) -> int | None:
+        """How long it took, to the nearest minute; None while it goes on."""
+        if self.ended_at is None:
+            return None
+        return round((self.ended_at - self.started_at).total_seconds() / 60)
+
 
 class CallAnswer(models.Model):
     """One thing noted in a call, in the order in which it came. Append-only.

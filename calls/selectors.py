@@ -7,14 +7,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, F, Max, OuterRef
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject, Length, Lower
 
 from accounts.models import Team, User
+from accounts.roles import READS_ALL, Role
 from calls.consequences import Consequence, consequences, play_names
+from calls.filters import CallFilters
 from calls.models import Call, CallAnswer, CallOutcome
+from calls.plots import Step, StepPlot, step_plot
 from calls.scripts import answers_of, script_of
 from core.clock import now
+from core.cursors import Order, Page, take
 from core.decisions import Decision
 from core.errors import NotFound
 from followups.places import Places
@@ -379,3 +383,48 @@ def calls_of(viewer: User, lead_id: int) -> list[Call]:
         .select_related("rep", "outcome")
         .order_by("-started_at", "-id")[:50]
     )
+
+
+NEWEST = {"-id": Order(("id",), descending=True)}
+MOST_REPS = 200
+
+
+def list_calls(filters: CallFilters, page: Page) -> tuple[list[Call], str | None]:
+    """Return a page of the calls that `filters` keeps, and the cursor of the next; one query."""
+    return take(filters.qs.select_related("rep", "outcome", "lead__company"), page)
+
+
+def calls_seen_by(viewer: User) -> QuerySet[Call]:
+    """Return the calls with leads that the viewer may see."""
+    return Call.objects.filter(visibility(viewer, "lead__"))
+
+
+def reps_seen_by(viewer: User) -> list[User]:
+    """Return the people whose calls the viewer may read: the own team's, or everybody's."""
+    people = User.objects.filter(is_active=True).exclude(role=Role.MODEL_OWNER)
+    if viewer.role not in READS_ALL:
+        people = people.filter(Q(pk=viewer.pk) | Q(team_id=viewer.team_id, team_id__isnull=False))
+    return list(people.order_by("name", "id")[:MOST_REPS])
+
+
+def timeline_ids(call: Call) -> dict[int, int]:
+    """Return by evidence id the entry of the timeline that tells of it; one query."""
+    wanted = [answer.evidence_id for answer in call.given if answer.evidence_id]
+    if not wanted:
+        return {}
+    noted = Activity.objects.filter(
+        lead_id=call.lead_id, kind=Kind.EVIDENCE_ADDED, data__evidence__in=wanted
+    )
+    return dict(noted.values_list("data__evidence", "pk"))
+
+
+def plot_of(call: Call) -> StepPlot:
+    """Return how the range narrowed: the start, each answer that can move it, and the end."""
+    steps = [Step("start", call.start_low, call.start_score, call.start_high, call.start_tier)]
+    steps += [
+        Step(str(number), answer.low, answer.score, answer.high, answer.tier)
+        for number, answer in enumerate(call.given, 1)
+    ]
+    if call.end_score is not None and call.end_low is not None and call.end_high is not None:
+        steps.append(Step("end", call.end_low, call.end_score, call.end_high, call.end_tier))
+    return step_plot(steps)

@@ -7,6 +7,7 @@ from calls import views
 app_name = "calls"
 
 urlpatterns = [
+    path("calls/", views.list_all_calls, name="list_all_calls"),
     path("leads/<int:lead_id>/calls/", views.list_calls, name="list_calls"),
     path("leads/<int:lead_id>/call/", views.start_call, name="start_call"),
     path("calls/<int:call_id>/", views.run_call, name="run_call"),

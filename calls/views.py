@@ -18,11 +18,14 @@ from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User, Workspace
 from calls import policies, selectors, services
+from calls.filters import CallFilters
 from calls.forms import FinishForm
-from calls.models import Call
-from calls.selectors import Line, Progress, get_call, get_lead_to_call
+from calls.models import Call, CallOutcome
+from calls.scripts import script_of
+from calls.selectors import NEWEST, Line, Progress, get_call, get_lead_to_call
 from calls.services import AnswerInput
 from calls.working import is_in_hand
+from core.cursors import PARAMETERS, read_page
 from core.errors import Invalid, StaleVersion
 from leads.consent import Channel
 from leads.policies import can_change_lead
@@ -54,6 +57,28 @@ def list_calls(request: HttpRequest, lead_id: int) -> HttpResponse:
     return render(request, "calls/list.html", context)
 
 
+@require_safe
+def list_all_calls(request: HttpRequest) -> HttpResponse:
+    """The calls with all leads that the viewer may see, by rep, outcome and day."""
+    viewer = cast(PageRequest, request).user
+    filters = CallFilters(
+        request.GET, selectors.calls_seen_by(viewer), viewer=viewer, also=PARAMETERS
+    )
+    bound = ("all calls", str(viewer.pk), filters.given())
+    calls, cursor = selectors.list_calls(filters, read_page(request.GET, NEWEST, bound_to=bound))
+    following = request.GET.copy()
+    following["cursor"] = cursor or ""
+    context = {
+        "calls": calls,
+        "next_page": following.urlencode() if cursor else "",
+        "given": {name: request.GET.get(name, "") for name in filters.filters},
+        "filtered": any(request.GET.get(name) for name in filters.filters),
+        "reps": selectors.reps_seen_by(viewer),
+        "outcomes": CallOutcome.objects.all(),
+    }
+    return render(request, "calls/all.html", context)
+
+
 @require_POST
 def start_call(request: HttpRequest, lead_id: int) -> HttpResponse:
     """Begin a call, or go on with the open one."""
@@ -79,9 +104,11 @@ def run_call(request: HttpRequest, call_id: int) -> HttpResponse:
 
 def _show_record(request: HttpRequest, call: Call) -> HttpResponse:
     """What was asked, what was said, and what each answer changed in the score."""
-    progress = selectors.read_progress(call)
-    texts = {line.question.key: line.text for line in progress.lines}
+    script = script_of(call.framework_version_id)
+    texts = {question.key: question.text[call.lead.kind] for question in script.questions}
     answers = list(call.answers.select_related("author", "evidence", "replaces__author"))
+    asked = {answer.question for answer in answers}
+    entries = selectors.timeline_ids(call)
     viewer = cast(PageRequest, request).user
     may_judge = can_change_lead(viewer, call.lead)
     context = {
@@ -89,8 +116,13 @@ def _show_record(request: HttpRequest, call: Call) -> HttpResponse:
         "given": open_feedback(call.lead_id, viewer) if may_judge else {},
         "call": call,
         "lead": call.lead,
-        "rows": [(answer, texts.get(answer.question, "")) for answer in answers],
-        "summary": progress.summary,
+        "rows": [
+            (answer, texts.get(answer.question, ""), entries.get(answer.evidence_id or 0))
+            for answer in answers
+        ],
+        "not_asked": [texts[item.key] for item in script.asked if item.key not in asked],
+        "plot": selectors.plot_of(call),
+        "summary": call.summary or selectors.summary_of(call),
         "seconds": (call.ended_at - call.started_at).total_seconds() if call.ended_at else None,
     }
     return render(request, "calls/record.html", context)
@@ -119,7 +151,7 @@ def _show_console(
         "wrapping_up": form is not None,
         "my_notes": my_notes,
         "key": uuid4().hex,
-        "next": _next_page(request),
+        "next": _next_page(request) or _next_work(cast(PageRequest, request).user, call),
         "currencies": _currencies(call),
     }
     return render(request, "calls/console.html", context, status=status)
@@ -132,6 +164,11 @@ def _next_page(request: HttpRequest) -> str:
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return url if ours else ""
+
+
+def _next_work(viewer: User, call: Call) -> str:
+    """Return the page that goes on with the next lead of a queue, "" outside of one."""
+    return reverse("desk:work") if is_in_hand(viewer, call.lead_id) else ""
 
 
 def _currencies(call: Call) -> list[str]:
@@ -270,9 +307,7 @@ def finish_call(request: HttpRequest, call_id: int) -> HttpResponse:
             form.add_problems(error)
         else:
             messages.success(request, _told(call))
-            there = _next_page(request)
-            if not there and is_in_hand(viewer, call.lead_id):
-                there = reverse("desk:work")  # it goes on with the next lead
+            there = _next_page(request) or _next_work(viewer, call)
             return redirect(there or reverse("calls:run_call", args=[call_id]))
     return _show_console(request, call, status=Invalid.status, form=form)
 

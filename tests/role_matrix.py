@@ -213,6 +213,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     "intake:take_model": {"POST": Rule(MAKES_BACKTESTS, 422)},
     # It has not begun, so there is nothing to wait for.
     "intake:show_backtest_progress": {"GET": Rule(READS_BACKTESTS)},
+    "calls:list_all_calls": {"GET": Rule()},
     "calls:list_calls": {"GET": sees()},
     "calls:start_call": {"POST": changes(302)},
     "calls:run_call": {"GET": sees()},

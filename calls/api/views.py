@@ -8,33 +8,18 @@ from accounts.authentication import asker, token_of
 from calls import services
 from calls.api import rows, shapes
 from calls.api.bodies import ChangeCallBody, FinishCallBody, GiveAnswerBody, StartCallBody
+from calls.filters import CallFilters
 from calls.models import Call, CallOutcome
-from calls.selectors import get_call, get_lead_to_call
+from calls.selectors import NEWEST, calls_seen_by, get_call, get_lead_to_call
 from calls.services import AnswerInput, FinishInput
 from core import idempotency
 from core.api import Endpoint
-from core.cursors import PARAMETERS, Order, read_page, take
+from core.cursors import PARAMETERS, read_page, take
 from core.errors import BadParameter, FieldProblem, Invalid, NotFound
-from core.filters import Choices, FilterSet, Whole
 from core.wire import answer, answer_page
-from leads.querysets import visibility
 from scoring.live import live_config
 from scoring.models import ModelVersion
 from scoring.selectors import next_questions
-
-NEWEST = {"-id": Order(("id",), descending=True)}
-
-
-class CallFilters(FilterSet):
-    """What calls can be filtered by."""
-
-    noun = "calls"
-    lead = Whole(field_name="lead_id", lookup_expr="exact", label="Lead")
-    state = Choices(Call.State.choices, label="State")
-
-    class Meta:
-        model = Call
-        fields: list[str] = []
 
 
 def _required_key(request: Request) -> str:
@@ -61,9 +46,10 @@ class CallList(Endpoint):
     )
     def get(self, request: Request) -> HttpResponse:
         """Answer one page, the newest first."""
-        seen = Call.objects.filter(visibility(asker(request), "lead__")).select_related("rep")
-        filters = CallFilters(request.query_params, seen, viewer=asker(request), also=PARAMETERS)
-        bound = ("calls", str(asker(request).pk), filters.given())
+        viewer = asker(request)
+        seen = calls_seen_by(viewer).select_related("rep")
+        filters = CallFilters(request.query_params, seen, viewer=viewer, also=PARAMETERS)
+        bound = ("calls", str(viewer.pk), filters.given())
         found, cursor = take(filters.qs, read_page(request.query_params, NEWEST, bound_to=bound))
         return answer_page(request, [rows.call(item) for item in found], cursor)
 

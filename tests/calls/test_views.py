@@ -1,5 +1,6 @@
 """The pages of calls work without scripts, escape what people wrote, and show it to nobody else."""
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -13,8 +14,11 @@ from accounts.models import User
 from calls import services
 from calls.models import Call, CallAnswer
 from calls.scripts import script_of
-from leads.models import Lead
+from calls.selectors import get_call, plot_of
+from core.clock import now
+from leads.models import Activity, Lead
 from scoring.models import Standing
+from tests import factories
 from tests.calls.conftest import answer, change_script, finish, statements
 
 
@@ -146,12 +150,59 @@ def test_a_manager_reads_what_each_answer_changed(
     client: Client, call: Call, rep: User, manager: User
 ) -> None:
     kept = answer(call, "budget_funding", rep, answer="set_aside", quote="40k a year")
-    finish(call, "no_answer", rep)
+    last = answer(call, "authority_role", rep, answer="decides")
+    moved = [a for a in (kept, last) if a.tier != a.tier_before]
+    assert moved
+    done = finish(call, "no_answer", rep)
     client.force_login(manager)
     html = client.get(url("run_call", call.pk)).content.decode()
-    for text in ("Is money set aside", "Set aside", "40k a year", "budget 100 of 100"):
+    for text in ("Is money set aside", "Set aside", "40k a year", "budget 100 of 100", str(rep)):
         assert text in html
     assert f"{kept.score_before} → {kept.score}" in html
+    assert f"{moved[0].tier_before.capitalize()} → {moved[0].tier.capitalize()}" in html
+    assert "10 questions not asked" in html
+    noted = Activity.objects.get(lead=call.lead, data__evidence=kept.evidence_id)
+    assert f"/leads/{call.lead_id}/?show=answers#activity-{noted.pk}" in html
+    assert (
+        f'id="activity-{noted.pk}"'
+        in client.get(f"/leads/{call.lead_id}/?show=answers").content.decode()
+    )
+    plot = plot_of(get_call(manager, call.pk))
+    assert [mark.text for mark in plot.below] == ["start", "1", "2", "end"]
+    assert [mark.text for mark in plot.points] == [
+        str(score) for score in (call.start_score, kept.score, last.score, done.end_score)
+    ]
+    assert f'd="{plot.band}"' in html
+
+
+def test_calls_of_all_leads_are_listed_by_rep_outcome_and_day(
+    client: Client, rep: User, manager: User, stranger: User
+) -> None:
+    calls = [services.start_call(factories.make_lead(owner=rep), by=rep)[0] for _ in range(3)]
+    finish(calls[0], "no_answer", rep)
+    finish(calls[1], "not_interested", rep, reason="No need")
+    old = now() - dt.timedelta(days=9)
+    Call.objects.filter(pk=calls[2].pk).update(started_at=old)
+
+    def shown(viewer: User, query: str = "") -> list[int]:
+        client.force_login(viewer)
+        page = client.get(f"{url('list_all_calls')}{query}")
+        assert page.status_code == 200
+        return [int(key) for key in re.findall(r'id="call-(\d+)"', page.content.decode())]
+
+    newest = [call.pk for call in reversed(calls)]
+    assert shown(rep) == shown(manager) == newest
+    assert shown(stranger) == []
+    assert shown(manager, "?outcome=no_answer") == [calls[0].pk]
+    assert shown(manager, f"?rep={rep.pk}&outcome=&started_at__gte=") == newest
+    assert shown(manager, f"?rep={manager.pk}") == []
+    assert shown(manager, f"?started_at__lt={old + dt.timedelta(days=2):%Y-%m-%d}") == newest[:1]
+    client.force_login(manager)
+    page = client.get(f"{url('list_all_calls')}?limit=2").content.decode()
+    following = re.search(r'href="\?([^"]*cursor=[^"]*)"', page)
+    assert following is not None
+    assert shown(manager, f"?{following[1].replace('&amp;', '&')}") == [calls[0].pk]
+    assert client.get(f"{url('list_all_calls')}?reps=1").status_code == 400
 
 
 def test_the_console_costs_the_same_however_much_was_answered(
