@@ -72,6 +72,8 @@ def _amount(value: float, unit: str) -> str:
         return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms"
     if unit == "ms":
         return f"{value:.2f} ms"
+    if unit == "share":
+        return f"{value:.4f}"
     return f"{value:,.0f} {unit}".rstrip()
 
 

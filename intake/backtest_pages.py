@@ -177,7 +177,7 @@ def page_of(test: Backtest) -> Page | None:
         sentence=_sentence(found),
         basis=basis,
         measures=_measures(found),
-        gain=gain_chart({name: np.array(c) for name, c in curves.items()}) if curves else None,
+        gain=gain_chart({name: np.array(c) for name, c in curves}) if curves else None,
         calibration=calibration_chart([CalibrationBin(**b) for b in bins]) if bins else None,
         calibration_note=""
         if found["floor"] is None

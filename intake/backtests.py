@@ -136,10 +136,8 @@ def measured(result: Result) -> dict[str, Any]:
     if both:
         found["wins"] = [wins_at(held.y, r, calls) for r in (held.learned, held.start)]
         found["wins_gained"] = wins_gained(held.y, held.learned, held.start, calls)
-        found["curves"] = {
-            "learned weights": gain_curve(held.y, held.learned).tolist(),
-            "start": gain_curve(held.y, held.start).tolist(),
-        }
+        curves = (("learned weights", held.learned), ("start", held.start))
+        found["curves"] = [(name, gain_curve(held.y, r).tolist()) for name, r in curves]
         if result.learned.ece is not None:
             found["bins"] = [vars(part) for part in calibration_bins(held.y, held.p)]
     return found

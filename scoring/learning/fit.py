@@ -17,6 +17,7 @@ from scoring.features import Floats, Ints
 CHUNK = 65_536  # rows of a dense design weighted at a time
 FIRST_ROWS = 32_768  # on which the fit of many more leads starts
 MOST_STEPS = 50
+KEPT_STEPS = 6  # after which the Hessian of a part is replaced by one of all leads
 TOLERANCE = 1e-8  # of the objective, relative to the number of outcomes
 
 
@@ -50,11 +51,23 @@ class Design:
     def log_odds(self, intercept: float, b: Floats) -> Floats:
         """Return the log-odds, shape (n,)."""
         effects = b if self.basis is None else self.basis @ b
-        return intercept + np.asarray(self.cells @ effects).ravel()
+        if not isinstance(self.cells, np.ndarray):
+            return intercept + np.asarray(self.cells @ effects).ravel()
+        # By blocks and in the precision of the matrix, so that no copy of it is made.
+        effects = effects.astype(self.cells.dtype)
+        found = np.full(self.n, intercept, dtype=np.float64)
+        for start in range(0, self.n, CHUNK):
+            found[start : start + CHUNK] += self.cells[start : start + CHUNK] @ effects
+        return found
 
     def gradient(self, residual: Floats) -> Floats:
         """Return residual · [1, design], shape (1 + p,)."""
-        cells = np.asarray(self.cells.T @ residual).ravel()
+        if isinstance(self.cells, np.ndarray):
+            cells, like = np.zeros(self.cells.shape[1]), residual.astype(self.cells.dtype)
+            for start in range(0, self.n, CHUNK):
+                cells += like[start : start + CHUNK] @ self.cells[start : start + CHUNK]
+        else:
+            cells = np.asarray(self.cells.T @ residual).ravel()
         return np.concatenate(
             [[residual.sum()], cells if self.basis is None else self.basis.T @ cells]
         )
@@ -69,7 +82,8 @@ class Design:
             inner = np.zeros((self.cells.shape[1],) * 2)
             edge = np.zeros(self.cells.shape[1])
             for start in range(0, self.n, CHUNK):
-                block, w = self.cells[start : start + CHUNK], weights[start : start + CHUNK]
+                block = self.cells[start : start + CHUNK].astype(np.float64, copy=False)
+                w = weights[start : start + CHUNK]
                 weighted = block * w[:, None]
                 inner += block.T @ weighted
                 edge += weighted.sum(axis=0)
@@ -82,7 +96,10 @@ class Design:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model. `curvature` (1 + p, 1 + p) is the Hessian, `loss` the summed log loss."""
+    """A fitted model. `curvature` (1 + p, 1 + p) is the Hessian, `loss` the summed log loss.
+
+    Of many leads the Hessian is that of a part of them at its mode, brought to their number.
+    """
 
     intercept: float
     b: Floats
@@ -107,9 +124,11 @@ def fit_map(
 
     `y` (n,) is 0 or 1 and holds both, `weights` (n,) is positive, `precision` (p,) is positive.
     Newton's method with halved steps; the objective is convex, so the mode is the only one. Many
-    leads start from the mode of a part of them, which leaves two or three passes over all.
+    leads start from the mode of a part of them and keep its Hessian, which differs from theirs by
+    little: a pass over all then costs two products with the matrix, and three or four are enough.
     """
-    if start is None and len(y) > 4 * FIRST_ROWS:
+    many = len(y) > 4 * FIRST_ROWS
+    if start is None and many:
         part = np.linspace(0, len(y) - 1, FIRST_ROWS).astype(np.int64)
         if 0 < y[part].sum() < FIRST_ROWS:
             scaled = weights[part] * (weights.sum() / weights[part].sum())
@@ -129,13 +148,19 @@ def fit_map(
 
     value, loss, eta = objective(theta)
     slack = TOLERANCE * float(weights.sum())
-    for _ in range(MOST_STEPS):
+    for number in range(MOST_STEPS):
         p = expit(eta)
         slope = design.gradient(weights * (p - y)) + penalty * (theta - origin)
-        curvature = design.gram(weights * p * (1 - p))
-        curvature[np.diag_indices_from(curvature)] += penalty
-        # A vanishing curvature of the intercept (all probabilities at 0 or 1) must not stop it.
-        curvature[0, 0] += 1e-9
+        if many and start is not None and number % KEPT_STEPS < KEPT_STEPS - 1:
+            curvature = start.curvature.copy()
+            curvature[np.diag_indices_from(curvature)] += np.append(
+                0.0, precision - start.precision
+            )
+        else:
+            curvature = design.gram(weights * p * (1 - p))
+            curvature[np.diag_indices_from(curvature)] += penalty
+            # A vanishing curvature of the intercept (all p at 0 or 1) must not stop it.
+            curvature[0, 0] += 1e-9
         step = scipy.linalg.solve(curvature, slope, assume_a="pos")
         length = 1.0
         while True:

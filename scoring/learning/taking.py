@@ -73,6 +73,7 @@ def model_like(
     }
     return {
         **live,
+        "name": f"{icp.name}, learned",
         "base": round(learned["base"] - assumed, 1),
         "groups": {"fit": learned["groups"]["fit"], **bounds},
         "signals": [*learned["signals"], *kept],

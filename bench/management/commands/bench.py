@@ -3,19 +3,20 @@
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bench import calls, imports, pages, rescores, ticks
+from bench import calls, imports, learn, pages, rescores, ticks
 from bench.databases import own_databases, use, vacuum
 from bench.results import Result, table, write
 from world.services import build_world
 
 FEW = 10_000  # leads of the small world that pages are compared with
 QUICK = 50_000
-GROUPS = ("import", "pages", "evidence", "calls", "rescore", "ticks")
+GROUPS = ("import", "pages", "evidence", "calls", "rescore", "ticks", "learn")
 
 
 class Command(BaseCommand):
@@ -32,6 +33,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--quick", action="store_true", help=f"{QUICK:,} leads and {QUICK // 2:,} rows"
         )
+        parser.add_argument(
+            "--data", type=Path, help="folder of real files of past leads, for the group learn"
+        )
         parser.add_argument("--only", choices=GROUPS, action="append", help="may be repeated")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,6 +46,7 @@ class Command(BaseCommand):
             raise CommandError(f"needs at least {FEW:,} leads, 1,000 rows and one round")
         settings.DEBUG = False  # which keeps every query
         self._failed: list[str] = []
+        self._data: Path | None = options["data"]
         groups = options["only"] or list(GROUPS)
         results = list(self._measure(groups, leads, rows, options["rounds"]))
         self.stdout.write(table(results))
@@ -50,11 +55,13 @@ class Command(BaseCommand):
             raise CommandError(f"Not measured, see above: {', '.join(self._failed)}.")
 
     def _measure(self, groups: list[str], leads: int, rows: int, rounds: int) -> Iterator[Result]:
+        if "learn" in groups:
+            yield from self._try("learn", lambda: learn.measure(self._data, self._say_line))
         if "import" in groups:
             with own_databases(["import"]) as databases:
                 use(databases["import"])
                 yield from self._try("import", lambda: imports.measure(rows))
-        if not set(groups) - {"import"}:
+        if not set(groups) - {"import", "learn"}:
             return
         with own_databases(["small", "big"]) as databases:
             self._build(databases["small"], FEW)
@@ -93,6 +100,9 @@ class Command(BaseCommand):
             Result(f"world: {name}", leads, seconds[name], None, "s", limit)
             for name, limit in (("rows", None), ("score", None), ("plan", None), ("total", 600.0))
         ]
+
+    def _say_line(self, line: str) -> None:
+        self.stdout.write(line)
 
     def _say(self, line: str) -> None:
         if sys.stderr.isatty() or "…" in line:
