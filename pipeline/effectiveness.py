@@ -94,12 +94,16 @@ class BaseMonth:
 
 @dataclass(frozen=True)
 class Effectiveness:
-    """A whole model: its closed leads and each of its lines."""
+    """A whole model: its closed leads and each of its lines.
+
+    `scores` holds `won` and `n`, closed leads by the score that the model gives them (0–100).
+    """
 
     total: Share
     lines: tuple[LineReport, ...]
     base: tuple[BaseMonth, ...]
     turned: tuple[str, ...]
+    scores: Mapping[str, Sequence[int]]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -186,7 +190,15 @@ def judge(
         lines=tuple(lines),
         base=tuple(_base(won, months)),
         turned=turned,
+        scores=_by_score(live, x, history),
     )
+
+
+def _by_score(live: LiveModel, x: Floats, history: History) -> dict[str, list[int]]:
+    score = live.card.score(x, history.facts.tracked).score
+    n = np.bincount(score, minlength=101)
+    won = np.bincount(score[history.won], minlength=101)
+    return {"won": won.tolist(), "n": n.tolist()}
 
 
 def _share(won: Bools, rows: Bools) -> Share:

@@ -119,6 +119,8 @@ MAKES_MODELS = "owner r, mate r, stranger r, manager r, other_manager r, model_o
 WORKS = ADDS_LEADS
 SEES_PIPELINE = "owner r, mate r, stranger r, manager w, other_manager w, model_owner w, admin w"
 
+WRITES_MODELS = "owner r, mate r, stranger r, manager r, other_manager r, model_owner w, admin w"
+
 # Nobody: no log-in (302) on pages, 401 in the API, whatever the URL.
 NOBODY = ("anonymous", "deactivated", "revoked", "expired")
 # The token of `owner`, for reading only: any other method is a 403. Their session without a CSRF
@@ -188,6 +190,10 @@ TABLE: dict[str, dict[str, Rule]] = {
     "desk:reopen_followup": {"POST": changes(403)},
     "pipeline:show_pipeline": {"GET": Rule(SEES_PIPELINE)},
     "pipeline:show_criteria": {"GET": Rule(SEES_PIPELINE)},
+    "pipeline:show_thresholds": {"GET": Rule(SEES_PIPELINE)},
+    "pipeline:draft_marks": {
+        "POST": Rule(WRITES_MODELS, 302, {"model": "b2b", "hot": "65", "warm": "40"})
+    },
     "pipeline:list_feedback": {"GET": Rule(SEES_PIPELINE)},
     # It is answered already: whoever may answer is told so.
     "pipeline:answer_feedback": {"POST": Rule(ANSWERS, 422, {"answer": "No."})},

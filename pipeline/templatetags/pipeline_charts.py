@@ -139,3 +139,58 @@ def rate(share: Mapping[str, Any]) -> str:
     if share["rate"] is None:
         return "–"
     return f"{100 * share['rate']:.0f} % ({100 * share['low']:.0f}–{100 * share['high']:.0f})"
+
+
+@register.simple_tag
+def score_histogram(counts: Sequence[int], hot: int, warm: int) -> SafeString:
+    """Return open leads by score as bars in the colours of the tiers, with the marks as lines; the
+    table beside it holds the numbers.
+    """
+    most = max(int(max(counts)), 1)
+    bars, height = [], 120
+    for score, n in enumerate(counts):
+        if n:
+            tier = "hot" if score >= hot else "warm" if score >= warm else "cold"
+            tall = max(1.0, height * int(n) / most)
+            bars.append(
+                (f"mark-{tier}", f"{score / 1.01:.2f}%", f"{height - tall + 16:.1f}", f"{tall:.1f}")
+            )
+    marks = [
+        (f"{score / 1.01:.2f}%", f"{word} {score}")
+        for score, word in ((warm, "warm"), (hot, "hot"))
+    ]
+    return format_html(
+        '<svg class="chart histogram" width="100%" height="{}" role="img" aria-label="{}">{}{}'
+        '<line class="axis" x1="0" x2="100%" y1="{}" y2="{}"/>{}</svg>',
+        height + 36,
+        f"Open leads by score; warm from {warm}, hot from {hot}. The table has the numbers.",
+        format_html_join("", '<rect class="{}" x="{}" width="0.95%" y="{}" height="{}"/>', bars),
+        format_html_join(
+            "",
+            '<line class="mark" x1="{0}" x2="{0}" y1="14" y2="136"/>'
+            '<text class="value" x="{0}" y="11">{1}</text>',
+            marks,
+        ),
+        height + 16,
+        height + 16,
+        format_html_join(
+            "",
+            '<text x="{}" y="{}" text-anchor="{}">{}</text>',
+            [
+                (
+                    f"{score}%",
+                    height + 32,
+                    "start" if score == 0 else "end" if score == 100 else "middle",
+                    score,
+                )
+                for score in range(0, 101, 20)
+            ],
+        ),
+    )
+
+
+@register.simple_tag
+def difference(before: int, after: int) -> str:
+    """Return the change between two counts with its sign."""
+    change = after - before
+    return f"+{change:,}" if change > 0 else f"−{-change:,}" if change < 0 else "0"

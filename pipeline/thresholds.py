@@ -1,0 +1,227 @@
+"""Where the marks of a model stand: scores of open leads, volume against capacity, wins above.
+
+Reads are sums over standings and over the newest history, kept for a minute; the rest is pure.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Count, Max
+from redis.exceptions import RedisError
+
+from accounts.models import Team
+from accounts.roles import Role
+from core.clock import now
+from pipeline.effectiveness import Share, wilson
+from pipeline.models import CriteriaReport
+from scoring.features import Ints
+from scoring.live import LiveModel
+from scoring.models import ScoreChange, Snapshot, Standing
+from scoring.tiers import State, Tier
+
+DAYS = 28  # of arrivals that the volume is taken from
+WORKING_DAYS = 20  # in as many days
+MOST_ROWS = 200_000  # of history that are read
+KEPT_SECONDS = 60
+STEP = 5  # between the marks that are compared
+LEAST_ABOVE = 5  # points between the marks for warm and hot
+SCORES = 101
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Open, scored leads of a model: `counts` (101,) by score, and by tier as they stand; `rises`
+    (101,) how many reached each score in the last DAYS days.
+    """
+
+    counts: Ints
+    tiers: Mapping[str, int]
+    rises: Ints
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """People who work leads, and how many first steps they do a day together."""
+
+    reps: int
+    a_day: int
+
+    @property
+    def each(self) -> float:
+        """First steps of one person a day."""
+        return self.a_day / self.reps if self.reps else 0.0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a mark for hot would mean: open leads at or above it, those that reach it a day for
+    each rep, whether that fits, and the share won of closed leads above and below it.
+    """
+
+    mark: int
+    open: int
+    a_day: float
+    fits: bool
+    above: Share
+    below: Share
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """All that the page shows. `proposed` is None when no mark fits; `why` says why it is that."""
+
+    standings: Standings
+    capacity: Capacity
+    marks: tuple[Mark, ...]
+    present: Mark
+    proposed: Mark | None
+    why: str
+
+
+def read_thresholds(live: LiveModel) -> Thresholds:
+    """Return where the marks of a live model stand; four queries at most when nothing is kept."""
+    standings = _standings(live)
+    capacity = _capacity()
+    closed = _closed(live.key)
+    marks = tuple(
+        mark_at(m, standings, capacity, closed)
+        for m in range(live.model.warm + LEAST_ABOVE, SCORES, STEP)
+    )
+    present = mark_at(live.model.hot, standings, capacity, closed)
+    proposed, why = propose(marks)
+    return Thresholds(standings, capacity, marks, present, proposed, why)
+
+
+def _standings(live: LiveModel) -> Standings:
+    key = f"thresholds:{live.id}"
+    kept = None
+    with suppress(RedisError):
+        kept = cache.get(key)
+    if kept is None:
+        kept = _read_standings(live)
+        with suppress(RedisError):
+            cache.set(key, kept, KEPT_SECONDS)
+    counts, tiers, rises = kept
+    return Standings(np.array(counts), tiers, np.array(rises))
+
+
+def _read_standings(live: LiveModel) -> tuple[list[int], dict[str, int], list[int]]:
+    counts, tiers = [0] * SCORES, dict.fromkeys(Tier.values, 0)
+    found = Standing.objects.filter(is_open=True, state=State.SCORED, model_version_id=live.id)
+    for score, tier, n in found.order_by().values_list("score", "tier").annotate(Count("pk")):
+        counts[score] += n
+        if tier:
+            tiers[tier] += n
+    return counts, tiers, _rises(live.key)
+
+
+def _rises(key: str) -> list[int]:
+    """Return for each score how many leads came to it from below, or began at or above it."""
+    since = now() - dt.timedelta(days=DAYS)
+    newest = [m.objects.aggregate(n=Max("pk"))["n"] or 0 for m in (ScoreChange, Snapshot)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT from_score + 1, to_score, count(*) FROM scoring_scorechange c
+            JOIN scoring_modelversion m ON m.id = c.model_version_id AND m.key = %(key)s
+            WHERE c.id > %(changes)s AND c.at >= %(since)s AND to_score > from_score
+              AND c.cause IN ('facts', 'time')
+            GROUP BY 1, 2
+            UNION ALL
+            SELECT 0, score, count(*) FROM scoring_snapshot s
+            JOIN scoring_modelversion m ON m.id = s.model_version_id AND m.key = %(key)s
+            WHERE s.id > %(snapshots)s AND s.at >= %(since)s AND reason = 'first_score'
+              AND NOT backfilled
+            GROUP BY 1, 2
+            """,
+            {
+                "key": key,
+                "since": since,
+                "changes": newest[0] - MOST_ROWS,
+                "snapshots": newest[1] - MOST_ROWS,
+            },
+        )
+        rises = np.zeros(SCORES + 1, dtype=np.int64)
+        for low, high, n in cursor.fetchall():
+            rises[low] += n
+            rises[high + 1] -= n
+    return [int(value) for value in np.cumsum(rises)[:SCORES]]
+
+
+def _capacity() -> Capacity:
+    """Count the active reps of each team, each with the team's first steps a day."""
+    teams = (
+        Team.objects.filter(members__is_active=True, members__role=Role.REP)
+        .annotate(reps=Count("members"))
+        .values_list("reps", "capacity")
+    )
+    reps = sum(n for n, _ in teams)
+    return Capacity(reps, sum(n * each for n, each in teams))
+
+
+def _closed(key: str) -> tuple[Ints, Ints]:
+    """Return won and all closed leads by the score that the live model gives them."""
+    report = CriteriaReport.objects.filter(key=key).values_list("data__scores", flat=True).first()
+    won, n = (report or {}).get("won"), (report or {}).get("n")
+    zeros = [0] * SCORES
+    return np.array(won or zeros), np.array(n or zeros)
+
+
+def mark_at(mark: int, standings: Standings, capacity: Capacity, closed: tuple[Ints, Ints]) -> Mark:
+    """Return what a mark for hot would mean."""
+    won, n = closed
+    a_day = float(standings.rises[mark]) / WORKING_DAYS
+    return Mark(
+        mark=mark,
+        open=int(standings.counts[mark:].sum()),
+        a_day=a_day / capacity.reps if capacity.reps else 0.0,
+        fits=a_day <= capacity.a_day,
+        above=wilson(int(won[mark:].sum()), int(n[mark:].sum())),
+        below=wilson(int(won[:mark].sum()), int(n[:mark].sum())),
+    )
+
+
+def propose(marks: Sequence[Mark]) -> tuple[Mark | None, str]:
+    """Return the lowest mark that people can keep up with and whose leads surely win more often
+    than those below it, and why; the lowest that fits, while outcomes are too few to say.
+    """
+    fitting = [mark for mark in marks if mark.fits]
+    if not fitting:
+        return None, "At every mark more leads turn hot than people can take on."
+    telling = [
+        mark
+        for mark in fitting
+        if mark.above.rate is not None
+        and mark.below.rate is not None
+        and mark.above.low > mark.below.rate
+    ]
+    if telling:
+        return telling[0], (
+            "The lowest mark whose hot leads people can take on, and that surely win more often "
+            "than those below it."
+        )
+    return fitting[0], (
+        "The lowest mark whose hot leads people can take on. Too few leads have closed to say more."
+    )
+
+
+def moved(standings: Standings, live: LiveModel, hot: int, warm: int) -> list[tuple[str, int, int]]:
+    """Return (tier, open leads now, open leads with these marks), by the score alone on both
+    sides: without hysteresis, gates and tiers set by hand.
+    """
+    counts = standings.counts
+
+    def split(hot: int, warm: int) -> dict[str, int]:
+        return {
+            Tier.HOT: int(counts[hot:].sum()),
+            Tier.WARM: int(counts[warm:hot].sum()),
+            Tier.COLD: int(counts[:warm].sum()),
+        }
+
+    was, would = split(live.model.hot, live.model.warm), split(hot, warm)
+    return [(tier, was[tier], would[tier]) for tier in (Tier.HOT, Tier.WARM, Tier.COLD)]

@@ -1,0 +1,91 @@
+"""Marks: what fits people's days, what moves, and drafts that differ in the marks alone."""
+
+import numpy as np
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import Team, User
+from core.errors import Invalid
+from pipeline.thresholds import (
+    SCORES,
+    WORKING_DAYS,
+    Capacity,
+    Standings,
+    mark_at,
+    moved,
+    propose,
+    read_thresholds,
+)
+from scoring.live import live_config
+from scoring.marks import draft_with_marks
+from scoring.models import ModelVersion, Standing
+from tests import factories
+from tests.desk.conftest import log_in
+
+
+def _standings(rises: int) -> Standings:
+    return Standings(np.ones(SCORES, dtype=int), {}, np.arange(SCORES)[::-1] * rises)
+
+
+def test_the_lowest_mark_that_fits_and_tells_is_proposed() -> None:
+    capacity = Capacity(reps=2, a_day=60)
+    n = np.full(SCORES, 20)
+    won = np.where(np.arange(SCORES) >= 70, 10, 2)
+    # At a mark m (100 − m) · 40 leads a month: 60 a day from m = 70 on.
+    marks = [mark_at(m, _standings(40), capacity, (won, n)) for m in range(45, SCORES, 5)]
+    assert next(mark.mark for mark in marks if mark.fits) == 70
+    proposed, why = propose(marks)
+    assert proposed is not None
+    assert (proposed.mark, proposed.a_day) == (70, 30 * 40 / WORKING_DAYS / 2)
+    assert "surely win more often" in why
+    # Where all win alike, more volume is no reason; where nobody closed, it is all there is.
+    none = [mark_at(m, _standings(40), capacity, (won * 0, n * 0)) for m in range(45, SCORES, 5)]
+    proposed, why = propose(none)
+    assert (proposed and proposed.mark, "Too few" in why) == (70, True)
+    flooded = [mark_at(m, _standings(9_000), capacity, (won, n)) for m in range(45, 100, 5)]
+    assert propose(flooded)[0] is None
+
+
+@pytest.mark.django_db
+def test_the_page_counts_open_leads_as_they_stand(rep: User, manager: User, team: Team) -> None:
+    factories.make_user(team=team)
+    for times in range(4):
+        lead = factories.make_lead(owner=rep)
+        if times:
+            factories.make_activity(lead, "hand_raised")
+            factories.make_evidence(lead, "budget", 100)
+    live = next(m for m in live_config().everything if m.key == "b2b")
+    found = read_thresholds(live)
+    open_scores = list(Standing.objects.filter(is_open=True).values_list("score", flat=True))
+    assert found.standings.counts.sum() == len(open_scores) == 4
+    assert found.present.open == sum(score >= 60 for score in open_scores)
+    assert (found.capacity.reps, found.capacity.a_day) == (2, 60)
+    # Three rose over the mark, by a hand-raise or by the answer after it.
+    assert found.standings.rises[60] == found.present.open == 3
+    assert {t: (a, b) for t, a, b in moved(found.standings, live, 100, 40)}["hot"] == (3, 0)
+    client = log_in(manager)
+    with CaptureQueriesContext(connection) as queries:
+        html = client.get("/scoring/thresholds/?hot=70").content.decode()
+    assert len(queries) <= 7
+    assert "Open leads by score; warm from 40, hot from 70" in html
+    assert "Make a draft" not in html
+    for query in ("hot=0", "hot=x", "mark=1", "model=x"):
+        assert client.get(f"/scoring/thresholds/?{query}").status_code == 400
+
+
+@pytest.mark.django_db
+def test_a_draft_differs_in_its_marks_alone(model_owner: User) -> None:
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    draft, made = draft_with_marks("b2b", 65, 45, by=model_owner)
+    assert made
+    assert draft.state == ModelVersion.State.DRAFT
+    assert draft.definition == {**live.definition, "marks": {"hot": 65, "warm": 45}}
+    assert draft_with_marks("b2b", 65, 45, by=model_owner) == (draft, False)
+    for hot, warm in ((60, 40), (40, 40), (30, 50)):
+        with pytest.raises(Invalid):
+            draft_with_marks("b2b", hot, warm, by=model_owner)
+    client = log_in(model_owner)
+    body = {"model": "b2b", "hot": "40", "warm": "40"}
+    assert client.post("/scoring/thresholds/draft/", body).status_code == 422
+    assert client.post("/scoring/thresholds/draft/", {**body, "hot": "70"}).status_code == 302
