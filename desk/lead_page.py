@@ -30,7 +30,7 @@ from scoring.definitions import GROUPS, Criterion, Question
 from scoring.feedback import open_feedback, unread_answers
 from scoring.live import LiveConfig, LiveModel, NotConfigured, live_config
 from scoring.models import Evidence, Feedback, ScoreChange, Standing
-from scoring.selectors import Explanation, LedgerLine, evidence_of
+from scoring.selectors import Asking, Explanation, LedgerLine, evidence_of
 from scoring.whatif import Outlook, examine
 
 TIMELINE_PAGE = 25
@@ -85,8 +85,9 @@ class ScorePanel:
     """Why the lead scores what it does. `as_of` is now, for closed leads when they were scored.
 
     `standing` is what lists show; `stale` says that it is about to be rescored. `headline` and
-    `tier_note` are sentences; `outlook` says what would lift and drop an open lead. `judged` are
-    the lines that feedback can be given on: those of signals.
+    `tier_note` are sentences; of an open lead, `outlook` says what would lift and drop it, and
+    `asking` what to ask it next. `judged` are the lines that feedback can be given on: those of
+    signals.
     """
 
     explanation: Explanation
@@ -94,6 +95,7 @@ class ScorePanel:
     headline: str
     tier_note: str
     outlook: Outlook | None
+    asking: Asking | None
     stale: bool
     asks: list[Ask]
     model_name: str
@@ -101,7 +103,11 @@ class ScorePanel:
 
     @property
     def first_ask(self) -> str:
-        """The dimension to ask about first: the unknown that could add most, else the first."""
+        """The dimension to ask about first: that of the best next question, else the unknown that
+        could add most, else the first.
+        """
+        if self.asking is not None and self.asking.questions:
+            return self.asking.questions[0].dimension
         unknown = [ask for ask in self.asks if ask.current is None]
         best = max(unknown, key=lambda ask: ask.could_add, default=None)
         found = best or (self.asks[0] if self.asks else None)
@@ -271,10 +277,10 @@ def _panel(
     standing = lead.standing
     closed = policies.is_closed(lead.stage)
     as_of = standing.scored_at if closed and standing.scored_at else moment
-    examined = examine(lead.pk, config, as_of)
+    examined = examine(lead, config, as_of)
     if examined is None:
         return None
-    explanation, outlook = examined
+    explanation = examined.explanation
     used = next((m for m in config.everything if m.key == explanation.model_key), config.fallback)
     answers = evidence_of(lead.pk)
     by_id = {evidence.pk: evidence for evidence in answers}
@@ -285,7 +291,8 @@ def _panel(
         groups=groups,
         headline=_headline(explanation),
         tier_note=_tier_note(explanation, standing, used),
-        outlook=None if closed else outlook,
+        outlook=None if closed else examined.outlook,
+        asking=None if closed else examined.asking,
         stale=not closed and (standing.stale_at is not None or standing.score != explanation.score),
         asks=_asks(lead, used, answers, explanation),
         model_name=used.model.name,

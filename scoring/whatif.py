@@ -16,6 +16,7 @@ from core.clock import now
 from core.conditions import FieldType
 from core.errors import FieldProblem, Invalid, NotFound
 from leads.activities import Kind
+from leads.models import Lead
 from scoring import facts as fact_store
 from scoring.assess import assess
 from scoring.definitions import GROUPS, next_by_key
@@ -37,7 +38,7 @@ from scoring.levers import (
 )
 from scoring.live import LiveConfig, LiveModel, live_config, load_model
 from scoring.models import ModelVersion
-from scoring.selectors import Explanation, explain_rows, rating_word
+from scoring.selectors import Asking, Explanation, asking_of, explain_rows, rating_word
 from scoring.tiers import HOT, NAMES, NONE, WARM
 
 MOST_EVENTS = 1_000  # supposed of one kind
@@ -392,20 +393,28 @@ def outlook_of(
     return Outlook(reach, tuple(lifts), tuple(drops))
 
 
-def examine(
-    lead_id: int, config: LiveConfig, as_of: dt.datetime
-) -> tuple[Explanation, Outlook] | None:
-    """Explain a lead's score as of a moment, and say what would lift and drop it; None for a lead
-    that does not exist. Two to four queries.
-    """
-    rows = fact_store.read([lead_id], config, as_of.timestamp())
+@dataclass(frozen=True)
+class Examined:
+    """Why a lead scores what it does, what would lift and drop it, and what to ask it next."""
+
+    explanation: Explanation
+    outlook: Outlook
+    asking: Asking
+
+
+def examine(lead: Lead, config: LiveConfig, as_of: dt.datetime) -> Examined | None:
+    """Examine a lead's score as of a moment; None where it has no standing. Two to four queries."""
+    rows = fact_store.read([lead.pk], config, as_of.timestamp())
     if not rows.facts.n:
         return None
     result = assess(_as_scored(rows), config)
     live = config.everything[int(result.model[0])]
     step, struck = int(result.step_tier[0]), bool(result.disqualified[0])
-    outlook = outlook_of(live, rows.facts, step, config.types, as_of, struck=struck)
-    return explain_rows(rows, config, as_of)[lead_id], outlook
+    return Examined(
+        explanation=explain_rows(rows, config, as_of)[lead.pk],
+        outlook=outlook_of(live, rows.facts, step, config.types, as_of, struck=struck),
+        asking=asking_of(rows, result, config, lead, {}),
+    )
 
 
 def _lift(found: LeverSet, tier: str, live: LiveModel) -> Lift:

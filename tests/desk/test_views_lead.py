@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import escape
 
 from accounts.models import User
 from core.clock import now
@@ -16,7 +17,7 @@ from leads.models import Activity, CustomField, Lead, Outcome
 from leads.services import LeadInput, add_note, change_lead
 from scoring.feedback import answer_feedback
 from scoring.models import Evidence, Feedback, Standing
-from scoring.selectors import explain
+from scoring.selectors import explain, next_questions
 from tests import factories
 from tests.desk.conftest import log_in
 
@@ -143,6 +144,28 @@ def test_an_answer_of_the_script_moves_the_score_at_once(rep_client: Client, lea
     assert f"Score {before.score} → {after.score} (+{after.score - before.score})" in html
     assert "40k from the IT budget" in html
     assert "<html" not in html
+
+
+def test_the_best_next_question_is_answered_here_or_in_a_call(
+    rep_client: Client, lead: Lead
+) -> None:
+    best = next_questions(lead).questions[0]
+    html = _get(rep_client, lead)
+    card = html[html.index('id="ask-next"') : html.index('id="answers"')]
+    assert escape(best.text) in card
+    assert escape(best.reason) in card
+    assert f'value="q:{best.key}:{best.answers[0].key}"' in card
+    chosen = {"dimension": best.dimension, "answer": f"q:{best.key}:{best.answers[0].key}"}
+    after = _post(rep_client, lead, "evidence", script=True, **chosen).content.decode()
+    card = after[after.index('id="ask-next"') : after.index('id="answers"')]
+    assert escape(best.text) not in card
+    following = next_questions(lead).questions[0].key
+    started = rep_client.post(f"/leads/{lead.pk}/call/", {"q": following})
+    assert started["Location"].endswith(f"/?q={following}")
+    page = rep_client.get(started["Location"]).content.decode()
+    shown = re.search(r'data-question="([^"]+)"[^>]*aria-labelledby="[^"]+">', page)
+    assert shown is not None
+    assert shown[1] == following
 
 
 def test_without_scripts_an_answer_redirects_and_tells_the_effect(
