@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,12 @@ from bench.timing import seconds
 from core.clock import now
 from core.models import Job, JobChunk
 from core.workers import same_database
-from followups.planning import plan_pending
 from intake.models import Import
 from leads.activities import Kind
 from leads.identity import email_kind, normal_email
 from leads.models import Activity, Company, Identity, Lead, Source
 from leads.titles import seniority_of
-from scoring.models import Evidence
+from scoring.models import Evidence, Standing
 from world import cast
 from world.chunk import CHUNK, Setting
 from world.generator import make_chunk
@@ -70,9 +70,12 @@ def measure(n: int) -> list[Result]:
         _write_file(file, n)
         mapping.write_text(json.dumps(_mapping()), "utf-8")
         before = _counts()
-        report, peak_mb = _import(file, mapping)
-        planning = seconds(_plan)
+        with _planner() as planner:
+            report, peak_mb = _import(file, mapping)
+            planning = seconds(lambda: planner.communicate("all is there\n"))
         raw, raw_without_keys, written = _copy_raw(Path(folder), before)
+    if waiting := Standing.objects.filter(unplanned_at__isnull=False).count():
+        raise RuntimeError(f"{waiting} leads were left without a plan")
     if report["created"] != n:
         raise RuntimeError(f"{report['created']} of {n} rows were imported: {report['errors'][:3]}")
     normalising = report["milliseconds"].get("normalise", 0) / 1000
@@ -82,7 +85,7 @@ def measure(n: int) -> list[Result]:
         Result("import, scored and planned: to a COPY of its rows", n, ours, raw, "s", 3.0),
         Result("import: to a COPY without foreign keys", n, ours, raw_without_keys, "s", None),
         Result("import: of that, normalising", n, normalising, None, "s", None),
-        Result("import: of that, planning", n, planning, None, "s", None),
+        Result("import: of that, planning after its last row", n, planning, None, "s", None),
         Result("import: rows that it wrote", n, written, None, "rows", None),
         Result("import: memory of its largest process", n, peak_mb, None, "MB", MOST_MB),
         Result(
@@ -216,9 +219,27 @@ def _import(file: Path, mapping: Path) -> tuple[dict[str, Any], float]:
     return json.loads(printed.splitlines()[-1]), usage.ru_maxrss / _UNITS_PER_MB
 
 
-def _plan() -> None:
-    while plan_pending():
-        pass
+@contextmanager
+def _planner() -> Iterator["subprocess.Popen[str]"]:
+    """Start a process that plans leads as they come, as the worker does that commits nudge; told
+    so by a line, it ends once nothing is left.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "plan_followups"],
+        cwd=settings.BASE_DIR,
+        env=same_database(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is ready
+        yield process
+        if process.returncode:
+            raise RuntimeError("the planning failed")
+    finally:
+        process.kill()
 
 
 def _tables() -> list[str]:

@@ -14,6 +14,7 @@ from leads.models import Identity, Lead
 from scoring.live import live_config
 from scoring.models import Standing
 from scoring.rescoring import rescore
+from tests.factories import make_lead, make_user
 from world import cast
 from world.services import build_world
 
@@ -41,6 +42,16 @@ def test_the_plain_way_writes_each_row_once_however_often_it_runs(config: None):
         imports._one_by_one(rows)
     assert Lead.objects.count() == 5
     assert Identity.objects.filter(kind="email").count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_planner_plans_what_is_marked_until_it_is_told_and_nothing_is_left(config: None):
+    leads = [make_lead(owner=make_user()) for _ in range(3)]
+    marked = Standing.objects.filter(unplanned_at__isnull=False)
+    assert marked.count() == len(leads)
+    with imports._planner() as planner:
+        assert float(planner.communicate("all is there\n")[0]) > 0
+    assert not marked.exists()
 
 
 def test_a_raised_base_moves_every_score_and_the_floor_rewrites_every_row(config: None):
