@@ -55,6 +55,8 @@ class FinishForm(forms.Form):
         error_messages=_UNREADABLE,
     )
 
+    anyway = forms.BooleanField(required=False, label="Book it anyway")
+
     def __init__(self, *args: Any, outcomes: list[CallOutcome], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.auto_id = "finish_%s"

@@ -15,7 +15,8 @@ class CallOutcome(models.Model):
     `connected` calls count as contact, others that end the clock as an attempt, the rest as a note.
     `moves_to` is a stage: an open one is reached as far as the table of moves and the gates allow,
     disqualified and lost close the lead, recycled takes it out of work. A follow-up is due
-    `followup_hours` of team time later, or at the callback's time.
+    `followup_hours` of team time later, or at the callback's time; after `followup_tries` calls in
+    a row that ended so, none follows.
     """
 
     key = models.CharField(max_length=60, primary_key=True)
@@ -32,6 +33,12 @@ class CallOutcome(models.Model):
     followup_kind = models.CharField(max_length=8, blank=True)
     followup_title = models.CharField(max_length=120, blank=True)
     followup_hours = models.PositiveSmallIntegerField(default=0)
+    followup_tries = models.PositiveSmallIntegerField(
+        default=0, help_text="How often in a row it starts its follow-up; 0 for no limit."
+    )
+    reminder_hours = models.PositiveSmallIntegerField(
+        default=0, help_text="How long before the agreed time somebody reminds; 0 for never."
+    )
     bars_calls = models.BooleanField(help_text="The lead is not to be called again.")
 
     class Meta:

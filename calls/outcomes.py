@@ -22,6 +22,8 @@ FIELDS = (
     "followup_kind",
     "followup_title",
     "followup_hours",
+    "followup_tries",
+    "reminder_hours",
     "bars_calls",
 )
 FLAGS = (
@@ -34,6 +36,8 @@ FLAGS = (
 )
 MOST_LABEL, MOST_TITLE, MOST_REASON, MOST_REASONS = 60, 120, 200, 20
 MOST_HOURS = 1_000  # hours of work, about half a year
+MOST_TRIES = 50
+MOST_REMINDER = 24 * 7  # hours before the call
 ACTIVITIES = tuple(kind for kind in RECORDABLE if kind in CONTACT)
 TARGETS = tuple(stage for stage in StageKey if stage not in (StageKey.NEW, StageKey.WON))
 
@@ -49,7 +53,13 @@ def problems(item: Mapping[str, Any], path: str) -> Iterator[FieldProblem]:
 
     if not is_text(item["label"], MOST_LABEL):
         yield bad("label", "wrong_type", f"must be a text of 1 to {MOST_LABEL} characters")
-    for name, most in (("position", 1_000), ("followup_hours", MOST_HOURS)):
+    numbers = (
+        ("position", 1_000),
+        ("followup_hours", MOST_HOURS),
+        ("followup_tries", MOST_TRIES),
+        ("reminder_hours", MOST_REMINDER),
+    )
+    for name, most in numbers:
         if type(item[name]) is not int or not 0 <= item[name] <= most:
             yield bad(name, "wrong_type", f"must be a whole number from 0 to {most}")
     for name in FLAGS:
@@ -77,6 +87,8 @@ def problems(item: Mapping[str, Any], path: str) -> Iterator[FieldProblem]:
         yield bad("followup_title", "contradiction", "a follow-up has both a kind and a title")
     if item["connected"] is True and item["ends_clock"] is False:
         yield bad("ends_clock", "contradiction", "who was spoken with waits no longer")
+    if item["reminder_hours"] != 0 and item["needs_callback"] is not True:
+        yield bad("reminder_hours", "contradiction", "only a time that was agreed is reminded of")
     if item["needs_callback"] is True and item["followup_kind"] == "":
         yield bad("followup_kind", "contradiction", "a callback needs a follow-up at its time")
     if item["moves_to"] in (StageKey.LOST, StageKey.DISQUALIFIED) and item["followup_kind"]:

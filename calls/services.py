@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
+from django.db.models import Q, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from accounts.models import User
 from calls import claims, policies
@@ -24,7 +27,17 @@ from core.errors import Conflict, FieldProblem, Invalid, StaleVersion
 from followups.models import Followup
 from followups.places import Places
 from followups.planning import nudge, plan
-from followups.services import CallResult, NextStep, add_followup, complete_followup
+from followups.policies import can_reschedule_call
+from followups.selectors import overlapping
+from followups.services import (
+    DEFAULT_MINUTES,
+    Booking,
+    CallResult,
+    NextStep,
+    add_followup,
+    book_call,
+    complete_followup,
+)
 from leads.activities import Kind
 from leads.consent import Channel, ConsentSource, ConsentState
 from leads.identity import clean_text
@@ -58,6 +71,9 @@ MOST_ROWS = 1_000  # answers in one call: far more than anybody gives, few enoug
 CONCERN_OPEN = 0  # rating of a concern: nothing has answered it yet
 COMPETITOR_NAMED = 50  # rating of a competitor: named, without a judgement who is ahead
 STEP_AHEAD = dt.timedelta(days=1)  # a call step that is due within it is what this call was
+BOOKED_AHEAD = dt.timedelta(hours=1)  # likewise for one at a time that was agreed
+NO_SHOW = "no_show"  # the outcome of a booked call to which the lead did not come
+_NEVER = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 AHEAD = dt.timedelta(days=366)
 PRESENT_SECONDS = 25  # twice what a console waits between two signs of life, and a little
 FORGET_SECONDS = 600
@@ -89,6 +105,7 @@ class FinishInput:
     """How a call ended; `summary` "" takes the one made from the answers. `callback_at` is aware.
 
     `note` is added to the notes. `next_title` and `next_at` replace what the outcome plans.
+    `anyway` books a callback beside another one at that time.
     """
 
     outcome: str
@@ -98,6 +115,7 @@ class FinishInput:
     summary: str = ""
     next_title: str = ""
     next_at: dt.datetime | None = None
+    anyway: bool = False
 
 
 @transaction.atomic
@@ -390,7 +408,7 @@ def finish_call(call_id: int, data: FinishInput, *, by: User) -> Call:
         raise Invalid.field("outcome", "not_a_choice", f"must be one of {keys}")
     note = _checked_text(data.note, "note", MOST_NOTES)
     reason = _checked_text(data.reason, "reason", MOST_LABEL)
-    _check_needs(outcome, data, reason, note or call.notes, moment)
+    _check_needs(call.lead, outcome, data, reason, note or call.notes, moment)
     if note:
         call.notes = _checked_text(f"{call.notes}\n\n{note}", "note", MOST_NOTES)
         call.notes_version += 1
@@ -423,6 +441,18 @@ def finish_call(call_id: int, data: FinishInput, *, by: User) -> Call:
     plan([call.lead_id])
     nudge()
     return call
+
+
+@transaction.atomic
+def mark_no_show(followup: Followup, *, by: User) -> Call:
+    """Note that a lead did not come to its booked call: a call that ended as NO_SHOW, with all that
+    this outcome brings about. Raises Conflict while the time is still ahead.
+    """
+    can_reschedule_call(by, followup).require()
+    if followup.due_at > now():
+        raise Conflict("The call is still ahead.")
+    call, _ = start_call(followup.lead, by=by)
+    return finish_call(call.pk, FinishInput(NO_SHOW), by=by)
 
 
 def be_present(call: Call, tab: str, *, by: User) -> list[str]:
@@ -465,7 +495,12 @@ def be_present(call: Call, tab: str, *, by: User) -> list[str]:
 
 
 def _check_needs(
-    outcome: CallOutcome, data: FinishInput, reason: str, notes: str, moment: dt.datetime
+    lead: Lead,
+    outcome: CallOutcome,
+    data: FinishInput,
+    reason: str,
+    notes: str,
+    moment: dt.datetime,
 ) -> None:
     """Raise Invalid with all that the outcome still needs, or that contradicts it."""
     wrong: list[FieldProblem] = []
@@ -488,6 +523,12 @@ def _check_needs(
             wrong.append(FieldProblem(name, "in_past", "has passed already"))
         elif at > moment + AHEAD:
             wrong.append(FieldProblem(name, "too_far", "is more than a year ahead"))
+    callback = data.callback_at
+    if callback is not None and not data.anyway and not wrong:
+        for other in overlapping(lead.owner_id, callback, DEFAULT_MINUTES):
+            at = f"{timezone.localtime(other.due_at):%H:%M}"
+            words = f"overlaps with “{other.title}”, {other.lead}, at {at}"
+            wrong.append(FieldProblem("callback_at", "overlaps", words))
     if len(data.next_title.strip()) > 120:
         wrong.append(FieldProblem("next_title", "too_long", "has at most 120 characters"))
     if wrong:
@@ -504,16 +545,7 @@ def _record(call: Call, outcome: CallOutcome, by: User, moment: dt.datetime) -> 
         "outcome": outcome.label,
         "text": call.summary,
     }
-    step = (
-        Followup.objects.filter(
-            lead_id=call.lead_id,
-            state=Followup.State.SCHEDULED,
-            kind=Followup.Kind.CALL,
-            due_at__lte=moment + STEP_AHEAD,
-        )
-        .order_by("due_at", "id")
-        .first()
-    )
+    step = _step_of(call, moment)
     if not outcome.ends_clock:
         Activity.objects.create(lead=call.lead, kind=Kind.NOTE, actor=by, data=data)
         return step is not None
@@ -526,6 +558,33 @@ def _record(call: Call, outcome: CallOutcome, by: User, moment: dt.datetime) -> 
     if outcome.activity:
         Activity.objects.create(lead=call.lead, kind=outcome.activity, actor=by, data=data)
     return False
+
+
+def _step_of(call: Call, moment: dt.datetime) -> Followup | None:
+    """Return the call step that this call was: a booked one whose time has come, else one that is
+    due within a day. A call that comes early leaves what was agreed for later.
+    """
+    due = Q(agreed=False, due_at__lte=moment + STEP_AHEAD)
+    due |= Q(agreed=True, due_at__lte=moment + BOOKED_AHEAD)
+    step: Followup | None = (
+        Followup.objects.filter(
+            due, lead_id=call.lead_id, state=Followup.State.SCHEDULED, kind=Followup.Kind.CALL
+        )
+        .order_by("-agreed", "due_at", "id")
+        .first()
+    )
+    return step
+
+
+def _is_spent(call: Call, outcome: CallOutcome) -> bool:
+    """True when the calls in a row that ended like this one are more than the outcome retries."""
+    if not outcome.followup_tries:
+        return False
+    reached = Call.objects.filter(lead_id=call.lead_id, outcome__connected=True)
+    last = reached.order_by("-ended_at").values("ended_at")[:1]
+    earlier = Call.objects.filter(lead_id=call.lead_id, outcome=outcome).exclude(pk=call.pk)
+    since = earlier.filter(ended_at__gt=Coalesce(Subquery(last), _NEVER))
+    return since.count() >= outcome.followup_tries
 
 
 def _move(lead: Lead, outcome: CallOutcome, reason: str, by: User) -> Lead:
@@ -592,7 +651,13 @@ def _follow_up(
     title = clean_text(data.next_title) or outcome.followup_title
     if not title or (waiting and outcome.followup_kind == Followup.Kind.CALL and not data.next_at):
         return None
+    if not (data.next_title or data.next_at) and _is_spent(call, outcome):
+        return None
     kind = outcome.followup_kind or Followup.Kind.TASK
+    if kind == Followup.Kind.CALL and data.callback_at is not None and data.next_at is None:
+        booking = Booking(title, data.callback_at, DEFAULT_MINUTES, call.summary)
+        hours = outcome.reminder_hours
+        return book_call(lead, booking, by=by, remind_hours=hours, anyway=True)
     at = data.next_at or data.callback_at or step_at(lead, outcome, moment, Places())
     step = NextStep(kind, title, max(at, moment), call.summary)
     return add_followup(

@@ -12,6 +12,7 @@ from core import money
 from core.errors import FieldProblem
 from desk.timeline import field_label
 from followups.models import Followup
+from followups.services import DEFAULT_MINUTES
 from leads.consent import Channel, ConsentState
 from leads.models import CustomField, Lead, Outcome
 from leads.services import LeadInput
@@ -418,6 +419,31 @@ class FeedbackForm(PageForm):
         error_messages={"required": "Choose what is wrong with it."},
     )
     reason = forms.CharField(max_length=MOST_REASON, required=False, label="Why")
+
+
+class BookingForm(PageForm):
+    """A call at a time agreed with the lead."""
+
+    name = "booking"
+
+    title = forms.CharField(max_length=120, label="What is it about", initial="Discovery call")
+    at = forms.DateTimeField(label="When, on your clock", widget=_moment_input())
+    minutes = forms.TypedChoiceField(
+        choices=[(n, f"{n} minutes") for n in (15, 30, 45, 60, 90)],
+        coerce=int,
+        initial=DEFAULT_MINUTES,
+        label="How long",
+    )
+    anyway = forms.BooleanField(required=False, label="Book it anyway")
+
+
+class RescheduleForm(PageForm):
+    """Another time for a booked call."""
+
+    name = "reschedule"
+
+    at = forms.DateTimeField(label="New time, on your clock", widget=_moment_input())
+    anyway = forms.BooleanField(required=False, label="Book it anyway")
 
 
 class SnoozeForm(PageForm):

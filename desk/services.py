@@ -11,11 +11,15 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
+from calls.models import CallOutcome
 from core.clock import now
 from core.errors import FieldProblem, Invalid
 from followups import planning
+from followups import services as followups
+from followups.models import Followup
+from followups.services import Booking
 from leads import services as leads
-from leads.activities import RECORDABLE
+from leads.activities import RECORDABLE, Kind
 from leads.consent import ConsentSource
 from leads.models import Activity, Consent, Lead, Outcome, Source
 from leads.services import CLOCKS_DIFFER, LeadInput
@@ -128,6 +132,21 @@ def record_consent(
     )
     planning.plan([lead.pk])
     return consent
+
+
+@transaction.atomic
+def book_call(lead: Lead, booking: Booking, *, by: User, anyway: bool = False) -> Followup:
+    """Book a call outside of one: as a meeting that was set, whose outcome says when to remind
+    (followups.services.book_call).
+    """
+    lock([lead.pk])
+    rule = CallOutcome.objects.filter(activity=Kind.MEETING_BOOKED, needs_callback=True).first()
+    remind = rule.reminder_hours if rule is not None else 0
+    booked = followups.book_call(lead, booking, by=by, remind_hours=remind, anyway=anyway)
+    data = {"followup": booked.pk, "title": booked.title, "for": booking.at.isoformat()}
+    Activity.objects.create(lead=lead, kind=Kind.MEETING_BOOKED, actor=by, data=data)
+    _follow(lead)
+    return booked
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from desk.views import feedback, followups, lead, queue, what_if, work
+from desk.views import calendar, feedback, followups, lead, queue, what_if, work
 
 app_name = "desk"
 
@@ -26,6 +26,16 @@ urlpatterns = [
     path("leads/<int:lead_id>/feedback/", feedback.give_feedback, name="give_feedback"),
     path("feedback/<int:feedback_id>/seen/", feedback.mark_seen, name="mark_seen"),
     path("leads/<int:lead_id>/followups/", followups.add_followup, name="add_followup"),
+    path("leads/<int:lead_id>/bookings/", calendar.book_call, name="book_call"),
+    path("calendar/", calendar.show_calendar, name="calendar"),
+    path("bookings/<int:booking_id>/move/", calendar.reschedule_call, name="reschedule_call"),
+    path("bookings/<int:booking_id>/cancel/", calendar.cancel_call, name="cancel_call"),
+    path("bookings/<int:booking_id>/no-show/", calendar.mark_no_show, name="mark_no_show"),
+    path(
+        "bookings/<int:booking_id>/invitation.ics",
+        calendar.download_invitation,
+        name="download_invitation",
+    ),
     path("today/", followups.today, name="today"),
     path(
         "followups/<int:followup_id>/complete/",

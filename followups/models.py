@@ -96,6 +96,16 @@ class Followup(models.Model):
         db_index=False,
         related_name="+",
     )
+    # A booked call: `due_at` was agreed with the lead, for so many minutes. `uid` names it in
+    # calendars for good, and `sequence` counts what was changed about it since.
+    agreed = models.BooleanField(default=False, db_default=False)
+    minutes = models.PositiveSmallIntegerField(null=True)
+    uid = models.UUIDField(null=True)
+    sequence = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # What this reminds of; it goes when that is over.
+    reminds = models.ForeignKey(
+        "self", null=True, on_delete=models.CASCADE, db_index=False, related_name="reminders"
+    )
     claimed_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
 
@@ -124,6 +134,11 @@ class Followup(models.Model):
                 ),
                 name="followup_state_known",
             ),
+            models.CheckConstraint(
+                condition=models.Q(agreed=False)
+                | models.Q(kind="call", minutes__isnull=False, uid__isnull=False),
+                name="followup_booked_whole",
+            ),
         ]
         indexes = [
             # Today: what a person has to do, by when.
@@ -139,6 +154,17 @@ class Followup(models.Model):
                 name="followup_due",
             ),
             models.Index(fields=["lead", "-due_at"], name="followup_lead"),
+            # The calendar: booked calls by time, and what reminds of one.
+            models.Index(
+                fields=["due_at", "id"],
+                condition=models.Q(state="scheduled", agreed=True),
+                name="followup_booked",
+            ),
+            models.Index(
+                fields=["reminds"],
+                condition=models.Q(reminds__isnull=False),
+                name="followup_reminds",
+            ),
             # Done today: what a person has finished, newest first.
             models.Index(
                 fields=["ended_by", "-ended_at", "-id"],

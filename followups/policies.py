@@ -23,12 +23,23 @@ def can_complete_followup(actor: User, followup: Followup) -> Decision:
 
 
 def can_skip_followup(actor: User, followup: Followup) -> Decision:
-    """An open step of any kind may be left out, with a reason."""
+    """An open step of any kind may be left out, with a reason; a booked call is called off."""
+    if followup.agreed:
+        return refused("This time was agreed with the lead. Cancel it in the calendar.")
     return _can_work(actor, followup)
 
 
 def can_snooze_followup(actor: User, followup: Followup) -> Decision:
-    """An open step may be put off."""
+    """An open step may be put off; a time that was agreed is moved with the lead instead."""
+    if followup.agreed:
+        return refused("This time was agreed with the lead. Reschedule it.")
+    return _can_work(actor, followup)
+
+
+def can_reschedule_call(actor: User, followup: Followup) -> Decision:
+    """A booked call that is still ahead or was missed may be moved or called off."""
+    if not followup.agreed:
+        return refused("This is no booked call.")
     return _can_work(actor, followup)
 
 

@@ -28,6 +28,8 @@ from scoring.tiers import State
 
 COUNT_CAP = 1_000  # counts stop here; a page then says "1,000+"
 ROWS = 50
+LONGEST_CALL = 480  # minutes
+MOST_BOOKED = 300  # booked calls on one page of the calendar
 MOST_PAST = 50  # finished follow-ups shown on a lead's page
 
 StepGroup = Literal["overdue", "due", "later", "waiting", "done"]
@@ -74,6 +76,8 @@ class StepRow(NamedTuple):
     snoozed: int
     note: str
     ended_at: dt.datetime | None
+    agreed: bool
+    minutes: int | None
     play: str | None
     number: int | None
     steps: int | None
@@ -86,6 +90,8 @@ class StepRow(NamedTuple):
     @property
     def why(self) -> str:
         """Where the step comes from, in words."""
+        if self.agreed:
+            return f"Agreed with the lead, {self.minutes} minutes"
         if self.play is None:
             return "Added by hand"
         return f"{self.play}, step {self.number} of {self.steps}"
@@ -239,12 +245,109 @@ def read_leads_without(viewer: User, group: LeadGroup, page: Page) -> LeadGroupP
     return LeadGroupPage(rows, _count(standings, rows, page, following), following)
 
 
+def overlapping(
+    assignee_id: int | None, at: dt.datetime, minutes: int, *, but: int | None = None
+) -> list[Followup]:
+    """Return the booked calls of a person that overlap with a span, the earliest first."""
+    if assignee_id is None:
+        return []
+    end = at + dt.timedelta(minutes=minutes)
+    around = Followup.objects.filter(
+        assignee_id=assignee_id,
+        agreed=True,
+        state=Followup.State.SCHEDULED,
+        due_at__lt=end,
+        due_at__gt=at - dt.timedelta(minutes=LONGEST_CALL),
+    )
+    others = around.select_related("lead").order_by("due_at", "id")
+    return [other for other in others if other.pk != but and _end_of(other) > at]
+
+
+@dataclass(frozen=True)
+class BookedCall:
+    """A booked call in the calendar. `there` is the time where the lead is, `clashes` names
+    another booked call of the same person at that time, "" for none.
+    """
+
+    followup: Followup
+    ends_at: dt.datetime
+    there: dt.datetime
+    clashes: str
+
+
+@dataclass(frozen=True)
+class CalendarDay:
+    """The booked calls of one day of the viewer's, in order."""
+
+    date: dt.date
+    calls: list[BookedCall]
+
+
+def booked_calls(
+    viewer: User, *, team: bool, since: dt.datetime, until: dt.datetime, zone: str
+) -> list[CalendarDay]:
+    """Return the booked calls from `since` to `until` by days in `zone`, of the viewer or of all
+    whose leads they may see; at most MOST_BOOKED. Three queries.
+    """
+    booked = Followup.objects.visible_to(viewer).filter(
+        agreed=True, state=Followup.State.SCHEDULED, due_at__gte=since, due_at__lt=until
+    )
+    if not team:
+        booked = booked.filter(assignee=viewer)
+    found = list(
+        booked.select_related("lead__company", "assignee").order_by("due_at", "id")[:MOST_BOOKED]
+    )
+    places = Places()
+    days: dict[dt.date, CalendarDay] = {}
+    for followup in found:
+        lead = followup.lead
+        there = places.window(lead.team_id, lead.time_zone, lead.country).zone
+        call = BookedCall(
+            followup,
+            ends_at=_end_of(followup),
+            there=followup.due_at.astimezone(ZoneInfo(there)),
+            clashes=_clash(followup, found),
+        )
+        date = followup.due_at.astimezone(ZoneInfo(zone)).date()
+        days.setdefault(date, CalendarDay(date, [])).calls.append(call)
+    return list(days.values())
+
+
+def _end_of(followup: Followup) -> dt.datetime:
+    return followup.due_at + dt.timedelta(minutes=followup.minutes or 0)
+
+
+def _clash(followup: Followup, others: Sequence[Followup]) -> str:
+    for other in others:
+        if (
+            other.pk != followup.pk
+            and other.assignee_id == followup.assignee_id
+            and other.due_at < _end_of(followup)
+            and _end_of(other) > followup.due_at
+        ):
+            return f"{other.title}, {other.lead}"
+    return ""
+
+
 def get_followup(viewer: User, followup_id: int) -> Followup:
     """Return a follow-up with its lead; raise NotFound when it is not the viewer's to see."""
     found: Followup | None = (
         Followup.objects.visible_to(viewer)
         .select_related("lead", "run")
         .filter(pk=followup_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def get_booked_call(viewer: User, followup_id: int) -> Followup:
+    """Return a booked call, also one that is over, with its lead and who calls; else NotFound."""
+    found: Followup | None = (
+        Followup.objects.visible_to(viewer)
+        .select_related("lead", "assignee")
+        .filter(pk=followup_id, agreed=True)
         .first()
     )
     if found is None:
@@ -325,6 +428,8 @@ def _step_rows(followups: FollowupQuerySet) -> QuerySet[Followup, tuple[Any, ...
         "snoozed",
         "note",
         "ended_at",
+        "agreed",
+        "minutes",
         KeyTextTransform("name", definition),
         F("step") + 1,
         Func(

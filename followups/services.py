@@ -6,19 +6,24 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import models, transaction
+from django.utils import timezone
 
 from accounts.models import User
 from core.clock import now
 from core.decisions import Decision
 from core.errors import Conflict, Invalid, NotFound
 from followups import policies
+from followups.cadence import step_due
+from followups.definitions import Wait
 from followups.models import Followup, Run
 from followups.places import Places
 from followups.planning import plan
 from followups.runs import EndReason
+from followups.selectors import overlapping
 from leads.activities import Kind
 from leads.identity import clean_text
 from leads.models import Activity, Lead
@@ -26,6 +31,8 @@ from scoring.rescoring import lock
 
 MOST_NOTE = 20_000
 MOST_TITLE = 120
+DEFAULT_MINUTES, SHORTEST_MINUTES, MOST_MINUTES = 30, 5, 480  # of a booked call
+NEAR = dt.timedelta(hours=1)  # before a call, in which nobody needs to be reminded of it
 AHEAD = dt.timedelta(days=366)  # how far off a person may plan
 BEHIND = dt.timedelta(minutes=1)  # "now", by a clock that is a little slow
 
@@ -45,6 +52,16 @@ class NextStep:
     kind: str
     title: str
     due_at: dt.datetime
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A call at a time agreed with the lead; `at` is aware."""
+
+    title: str
+    at: dt.datetime
+    minutes: int
     body: str = ""
 
 
@@ -140,6 +157,143 @@ def add_followup(
 
 
 @transaction.atomic
+def book_call(
+    lead: Lead,
+    booking: Booking,
+    *,
+    by: User,
+    remind_hours: int = 0,
+    anyway: bool = False,
+) -> Followup:
+    """Plan a call at a time agreed with the lead, and a reminder `remind_hours` before it.
+
+    Raises Invalid naming the field, with code `overlaps` when the person has another booked call
+    then and `anyway` is not given. Does not write that it was booked; who calls this knows how.
+    """
+    lock([lead.pk])
+    lead = Lead.objects.get(pk=lead.pk)
+    policies.can_add_followup(by, lead).require()
+    _check_booking(booking, lead.owner_id, anyway=anyway)
+    followup = _schedule(
+        lead, NextStep(Followup.Kind.CALL, booking.title, booking.at, booking.body)
+    )
+    followup.agreed, followup.minutes, followup.uid = True, booking.minutes, uuid4()
+    followup.save(update_fields=["agreed", "minutes", "uid"])
+    _remind(lead, followup, remind_hours)
+    plan([lead.pk])
+    return followup
+
+
+@transaction.atomic
+def reschedule_call(
+    followup: Followup,
+    *,
+    by: User,
+    at: dt.datetime,
+    minutes: int | None = None,
+    anyway: bool = False,
+) -> Followup:
+    """Move a booked call and what reminds of it; its invitation gets a new sequence number.
+
+    Raises as `book_call`, or Conflict when it is over.
+    """
+    followup = _lock(followup)
+    _require(policies.can_reschedule_call(by, followup), followup)
+    before = followup.due_at
+    minutes = minutes if minutes is not None else followup.minutes or DEFAULT_MINUTES
+    booking = Booking(followup.title, at, minutes)
+    _check_moment(at, "at", earliest=now() - BEHIND)
+    _check_booking(booking, followup.assignee_id, anyway=anyway, but=followup.pk)
+    if (at, minutes) == (before, followup.minutes):
+        return followup
+    followup.due_at, followup.minutes = at, minutes
+    followup.sequence += 1
+    followup.save(update_fields=["due_at", "minutes", "sequence"])
+    reminder = followup.reminders.filter(state=Followup.State.SCHEDULED).first()
+    if reminder is not None:
+        _forget_reminders(followup)
+        ahead = round((before - reminder.due_at).total_seconds() / 3600)
+        _remind(followup.lead, followup, max(ahead, 1))
+    _told_of_change(followup, by, _utc(before), _utc(at))
+    plan([followup.lead_id])
+    return followup
+
+
+@transaction.atomic
+def cancel_call(followup: Followup, *, by: User, reason: str = "") -> Followup:
+    """Call a booked call off; its invitation becomes a cancellation."""
+    followup = _lock(followup)
+    _require(policies.can_reschedule_call(by, followup), followup)
+    reason = _clean_note(reason, "reason")
+    followup.sequence += 1
+    followup.save(update_fields=["sequence"])
+    _finish(followup, Followup.State.CANCELLED, by, reason)
+    _told_of_change(followup, by, _utc(followup.due_at), "Cancelled", reason)
+    plan([followup.lead_id])
+    return followup
+
+
+def _check_booking(
+    booking: Booking, assignee_id: int | None, *, anyway: bool, but: int | None = None
+) -> None:
+    """Raise Invalid for a length that is none, or another booked call at that time."""
+    if not SHORTEST_MINUTES <= booking.minutes <= MOST_MINUTES:
+        words = f"is from {SHORTEST_MINUTES} to {MOST_MINUTES} minutes"
+        raise Invalid.field("minutes", "out_of_range", words)
+    if anyway or booking.at.tzinfo is None:
+        return
+    for other in overlapping(assignee_id, booking.at, booking.minutes, but=but):
+        words = f"overlaps with “{other.title}”, {other.lead}, at {_local(other.due_at)}"
+        raise Invalid.field("at", "overlaps", words)
+
+
+def _local(moment: dt.datetime) -> str:
+    return f"{timezone.localtime(moment):%H:%M}"
+
+
+def _remind(lead: Lead, booked: Followup, hours: int) -> None:
+    """Plan a reminder in the team's hours before a booked call; none where it is too near."""
+    if not hours:
+        return
+    places = Places()
+    team = places.team_calendar(lead.team_id)
+    window = places.window(lead.team_id, lead.time_zone, lead.country)
+    earliest = max(booked.due_at - dt.timedelta(hours=hours), now())
+    due = step_due(earliest, Wait(), Followup.Kind.TASK, team, window).at
+    if due >= booked.due_at - NEAR:
+        return
+    wall = booked.due_at.astimezone(ZoneInfo(window.zone))
+    title = f"Remind {lead.name} of the call"[:MOST_TITLE]
+    Followup.objects.create(
+        lead=lead,
+        kind=Followup.Kind.TASK,
+        title=title,
+        body=f"Agreed for {wall:%A %-d %B, %H:%M} where they are ({window.zone}).",
+        assignee_id=lead.owner_id,
+        due_at=due,
+        reminds=booked,
+    )
+
+
+def _utc(moment: dt.datetime) -> str:
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _told_of_change(
+    followup: Followup, by: User, before: str, after: str, reason: str = ""
+) -> None:
+    Activity.objects.create(
+        lead=followup.lead,
+        kind=Kind.CHANGED,
+        actor=by,
+        data={
+            "changes": {f"booked call “{followup.title}”": [before, after]},
+            "text": reason,
+        },
+    )
+
+
+@transaction.atomic
 def reopen_followup(followup: Followup, *, by: User) -> Followup:
     """Undo that a step was done or skipped, on the same day, and return it.
 
@@ -188,9 +342,17 @@ def _require(decision: Decision, followup: Followup) -> None:
 
 
 def _finish(followup: Followup, state: str, by: User, note: str) -> None:
+    """End a follow-up; what reminded of it ends with it."""
     followup.state, followup.ended_by, followup.note = state, by, note
     followup.ended_at = now()
     followup.save(update_fields=["state", "ended_by", "note", "ended_at"])
+    if followup.agreed:
+        _forget_reminders(followup)
+
+
+def _forget_reminders(followup: Followup) -> None:
+    waiting = followup.reminders.filter(state=Followup.State.SCHEDULED)
+    waiting.update(state=Followup.State.CANCELLED, ended_at=now())
 
 
 def _schedule(lead: Lead, step: NextStep, prefix: str = "") -> Followup:

@@ -183,6 +183,14 @@ TABLE: dict[str, dict[str, Rule]] = {
     "desk:add_followup": {
         "POST": changes(302, kind="task", title="Send it.", due_at=f"{_DAY}T10:00")
     },
+    "desk:calendar": {"GET": Rule()},
+    "desk:book_call": {
+        "POST": changes(302, title="Demo", at=f"{_DAY}T10:00", minutes="30", anyway="on")
+    },
+    "desk:reschedule_call": {"POST": changes(302, at=f"{_DAY}T10:00", anyway="on")},
+    "desk:cancel_call": {"POST": changes(302)},
+    "desk:mark_no_show": {"POST": changes(302)},
+    "desk:download_invitation": {"GET": sees()},
     "desk:complete_followup": {"POST": changes(302)},
     "desk:skip_followup": {"POST": changes(302, reason="Not needed.")},
     "desk:snooze_followup": {"POST": changes(302, until="hour")},
@@ -273,6 +281,11 @@ TABLE: dict[str, dict[str, Rule]] = {
         "GET": sees(),
         "POST": changes(201, signal="budget", verdict="too_low"),
     },
+    "api:bookings": {
+        "GET": sees(),
+        "POST": changes(201, title="Demo", at=f"{_DAY}T10:00:00Z", anyway=True),
+    },
+    "api:booking": {"GET": sees(), "PATCH": changes(200, state="cancelled")},
     "api:scripts": {"GET": Rule()},
     "api:next_questions": {"GET": sees()},
     # Its call is open already, so that is the one.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -80,6 +81,7 @@ class World:
     tokens: dict[str, str]
     leads: dict[str, int]
     followups: dict[str, int]
+    bookings: dict[str, int]
     calls: dict[str, int]
     imports: dict[str, int]
     backtests: dict[str, int]
@@ -116,6 +118,7 @@ def world(config: None, settings: Any) -> World:
         tokens=_tokens(people),
         leads={name: lead.pk for name, lead in leads.items()} | {"missing": MISSING},
         followups={name: _step(lead) for name, lead in leads.items()} | {"missing": MISSING},
+        bookings={name: _booking(lead) for name, lead in leads.items()} | {"missing": MISSING},
         calls={name: _call(lead) for name, lead in leads.items()} | {"missing": MISSING},
         imports={name: _import(lead.owner) for name, lead in leads.items()} | {"missing": MISSING},
         backtests=dict.fromkeys(leads, _backtest(people["model_owner"])) | {"missing": MISSING},
@@ -151,6 +154,20 @@ def _step(lead: Lead) -> int:
         lead=lead, kind=Followup.Kind.TASK, title="Send it", assignee=lead.owner, due_at=now()
     )
     return step.pk
+
+
+def _booking(lead: Lead) -> int:
+    booked = Followup.objects.create(
+        lead=lead,
+        kind=Followup.Kind.CALL,
+        title="Demo",
+        assignee=lead.owner,
+        due_at=now(),
+        agreed=True,
+        minutes=30,
+        uid=uuid4(),
+    )
+    return booked.pk
 
 
 def _call(lead: Lead) -> int:
@@ -245,6 +262,7 @@ def ask(world: World, name: str, method: str, person: str, thing: str, rule: Rul
     by_argument = {
         "lead_id": world.leads,
         "followup_id": world.followups,
+        "booking_id": world.bookings,
         "call_id": world.calls,
         "import_id": world.imports,
         "backtest_id": world.backtests,

@@ -63,6 +63,9 @@ class FinishCallBody(Body):
     outcome = Text(max_length=60)
     reason = Text(max_length=MOST_LABEL, required=False, allow_blank=True)
     callback_at = Moment(required=False)
+    anyway = serializers.BooleanField(
+        default=False, help_text="Book the callback beside another one at that time."
+    )
     note = Text(max_length=MOST_NOTES, required=False, allow_blank=True)
     summary = Text(max_length=MOST_NOTES, required=False, allow_blank=True)
     next_title = Text(max_length=120, required=False, allow_blank=True)

@@ -207,6 +207,35 @@ class RecordConsentBody(Body):
     at = Moment(required=False, help_text="At most five minutes ahead.")
 
 
+class BookCallBody(Body):
+    """A call at a time agreed with the lead."""
+
+    title = Text(max_length=120)
+    at = Moment()
+    minutes = Whole(min_value=5, max_value=480, default=30)
+    anyway = serializers.BooleanField(
+        default=False, help_text="Also when the owner has another booked call then."
+    )
+
+
+class ChangeBookingBody(Body):
+    """Another time, or how it ended. `no_show` plans the next try by the outcome's rule."""
+
+    at = Moment(required=False)
+    minutes = Whole(min_value=5, max_value=480, required=False)
+    anyway = serializers.BooleanField(default=False)
+    state = serializers.ChoiceField(["cancelled", "no_show"], required=False)
+    reason = Text(max_length=500, required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for one change."""
+        if ("at" in attrs) == ("state" in attrs):
+            raise serializers.ValidationError(
+                {"at": serializers.ErrorDetail("give a time or a state, not both", "required")}
+            )
+        return attrs
+
+
 class RecordActivityBody(Body):
     """Something that happened; a known `dedupe_key` is recorded once."""
 

@@ -127,6 +127,20 @@ CONSENT: Json = {
     "recorded_at": "2026-11-22T09:02:11Z",
     "actor": {"id": 12, "name": "Anna"},
 }
+BOOKING: Json = {
+    "id": 3110,
+    "lead_id": 17,
+    "title": "Discovery call",
+    "at": "2026-11-26T14:00:00Z",
+    "minutes": 30,
+    "state": "scheduled",
+    "held": None,
+    "owner": {"id": 12, "name": "Anna"},
+    "uid": "0b0f9d2e-6c1b-4d1c-9f59-2f6f3f0e7a51",
+    "sequence": 0,
+    "invitation": "/bookings/3110/invitation.ics",
+}
+NEW_BOOKING: Json = {"title": "Discovery call", "at": "2026-11-26T14:00:00Z"}
 NEW_CONSENT: Json = {
     "channel": "call",
     "state": "granted",

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from django.urls import reverse
+
 from accounts.models import User
 from core.decisions import Decision
 from desk.listing import LeadRow
+from followups.models import Followup
 from leads.models import Activity, Consent, Outcome
 from scoring.feedback import told
 from scoring.models import Evidence, Feedback, Standing
@@ -119,6 +122,23 @@ def consent(item: Consent) -> Json:
         "at": item.at,
         "recorded_at": item.recorded_at,
         "actor": person(item.actor),
+    }
+
+
+def booking(item: Followup) -> Json:
+    """Return a booked call; who calls must be loaded."""
+    return {
+        "id": item.pk,
+        "lead_id": item.lead_id,
+        "title": item.title,
+        "at": item.due_at,
+        "minutes": item.minutes,
+        "state": item.state,
+        "held": item.held or None,
+        "owner": person(item.assignee),
+        "uid": str(item.uid),
+        "sequence": item.sequence,
+        "invitation": reverse("desk:download_invitation", args=[item.pk]),
     }
 
 

@@ -10,6 +10,7 @@ Answers are built as plain dicts (desk.api.rows), since serializers cost more th
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
+from followups.models import Followup
 from leads.activities import Kind
 from leads.consent import Channel, ConsentSource, ConsentState
 from leads.models import Lead, Outcome
@@ -171,6 +172,22 @@ class ConsentShape(Shape):
     at = serializers.DateTimeField()
     recorded_at = serializers.DateTimeField()
     actor = Named(allow_null=True)
+
+
+class BookingShape(Shape):
+    """A booked call."""
+
+    id = serializers.IntegerField()
+    lead_id = serializers.IntegerField()
+    title = serializers.CharField()
+    at = serializers.DateTimeField()
+    minutes = serializers.IntegerField()
+    state = serializers.ChoiceField(Followup.State.choices)
+    held = serializers.CharField(allow_null=True, help_text="Why it is not to be dialled.")
+    owner = Named(allow_null=True)
+    uid = serializers.CharField(help_text="Names it in calendars, for good.")
+    sequence = serializers.IntegerField(help_text="How often it was changed.")
+    invitation = serializers.CharField(help_text="The iCalendar file, for who is logged in.")
 
 
 class DecisionShape(Shape):

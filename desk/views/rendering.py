@@ -68,6 +68,7 @@ def _forms_of(page: lead_page.LeadPage, bound: dict[str, PageForm]) -> dict[str,
         "evidence": forms.EvidenceForm(),
         "override": forms.OverrideForm(initial={"until": until}),
         "feedback": forms.FeedbackForm(),
+        "booking": forms.BookingForm(initial={"at": _next_hour(page.as_of)}),
         "followup": forms.FollowupForm(initial={"due_at": _next_hour(page.as_of)}),
     }
     return unbound | bound

@@ -54,7 +54,7 @@ def test_every_operation_says_what_can_go_wrong() -> None:
         assert operation["security"] == [{"token": []}]
         assert operation["summary"]
         seen.append(operation["operationId"])
-    assert len(seen) == len(set(seen)) == 27
+    assert len(seen) == len(set(seen)) == 31
     assert "412" in description()["paths"]["/api/v1/leads/{lead_id}"]["patch"]["responses"]
 
 
