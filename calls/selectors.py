@@ -53,23 +53,17 @@ _COLUMNS = tuple(field.attname for field in CallAnswer._meta.concrete_fields)
 
 
 def get_call(viewer: User, call_id: int) -> Call:
-    """Return a call that the viewer may see, with lead, standing, people and answers (`given`, in
+    """Return a call that the viewer may see, with lead, standing, rep and answers (`given`, in
     order, with their authors); else NotFound. One query, however many answers there are.
+
+    What only a finished call has is not joined: an answer's read would pay for it each time.
     """
     answers = CallAnswer.objects.filter(call=OuterRef("pk")).order_by("id")
     columns = {name: F(name) for name in _COLUMNS}
     row = JSONObject(**columns, author_name=F("author__name"), author_email=F("author__email"))
     found = (
         Call.objects.filter(visibility(viewer, "lead__"), pk=call_id)
-        .select_related(
-            "lead__standing",
-            "lead__company",
-            "lead__team",
-            "rep",
-            "outcome",
-            "ended_by",
-            "followup",
-        )
+        .select_related("lead__standing", "lead__company", "rep")
         .annotate(rows=ArraySubquery(answers.values(row=row)))
         .first()
     )

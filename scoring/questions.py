@@ -154,6 +154,8 @@ def is_settled(card: Scorecard, scores: Scores, facts: Facts, step_tier: int) ->
 
 def reason(worth: Worth, tier: str) -> str:
     """Say in words why a question is the next."""
+    if worth.gate and worth.reach:
+        return f"Required, not known yet, and could move this lead {tier} → {worth.reach}"
     if worth.gate:
         return "Required, and not known yet"
     if worth.reach:

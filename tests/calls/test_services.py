@@ -23,7 +23,7 @@ from leads.models import Activity, Consent, Lead
 from leads.selectors import may_contact
 from leads.services import record_activity
 from leads.stages import CLOSED, StageKey
-from scoring.models import Evidence, FrameworkVersion, ScoreChange, Snapshot, Standing
+from scoring.models import Evidence, FrameworkVersion, ModelVersion, ScoreChange, Snapshot, Standing
 from tests import factories
 from tests.calls.conftest import answer, change_script, finish, progress_of
 
@@ -79,6 +79,21 @@ def test_a_call_begins_with_the_live_framework_only(lead: Lead, rep: User) -> No
     with pytest.raises(Invalid) as error:
         services.start_call(lead, by=rep, framework_version=other.pk)
     assert error.value.problems[0].field == "framework_version"
+
+
+def test_a_call_goes_on_by_its_script_when_a_newer_one_is_live(
+    call: Call, lead: Lead, rep: User
+) -> None:
+    used = call.framework_version
+    FrameworkVersion.objects.filter(pk=used.pk).update(state=FrameworkVersion.State.RETIRED)
+    assert answer(call, "budget_funding", rep, answer="set_aside").rating == 100
+    finish(call, "no_answer", rep)
+    newer = FrameworkVersion.objects.filter(state=FrameworkVersion.State.LIVE).latest("pk")
+    model = Standing.objects.get(pk=lead.pk).model_version
+    assert model is not None
+    ModelVersion.objects.filter(pk=model.pk).update(framework=newer)
+    with pytest.raises(Invalid, match=f"is retired; the live version for this lead is {newer.pk}"):
+        services.start_call(lead, by=rep, framework_version=used.pk)
 
 
 # --- answers -----------------------------------------------------------------------------------

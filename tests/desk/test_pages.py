@@ -6,6 +6,7 @@ import gzip
 import re
 from pathlib import Path
 
+import django_htmx
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -117,6 +118,18 @@ def test_what_every_page_loads_stays_within_the_budget() -> None:
 
     assert size(STATIC / "js" / "leadqual.js") <= 12 * 1024
     assert size(STATIC / "css" / "leadqual.css") <= 20 * 1024
+    # However much a page adds of its own, scripts stay within 40 KB and style within 25 KB.
+    htmx = Path(django_htmx.__file__).parent / "static" / "django_htmx" / "htmx-2.min.js"
+    everywhere = size(htmx) + size(STATIC / "js" / "leadqual.js")
+    extra = {
+        path: [size(STATIC / name) for name in re.findall(r"static '((?:js|css)/[^']+)'", text)]
+        for path in TEMPLATES.rglob("*.html")
+        if path.name != "base.html" and "{% static" in (text := path.read_text())
+    }
+    for path, sizes in extra.items():
+        assert everywhere + sum(sizes) <= 40 * 1024, path
+    sheets = [size(path) for path in (STATIC / "css").glob("*.css")]
+    assert sum(sheets) <= 25 * 1024
 
 
 def test_a_full_queue_stays_within_its_budget(rep_client: Client, rep: User) -> None:

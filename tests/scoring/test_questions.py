@@ -1,5 +1,6 @@
 """The next best question, against brute force."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,8 @@ def one_by_one(
     step=st.sampled_from([NONE, COLD, WARM, HOT]),
     budget=st.lists(st.floats(0.01, 10), min_size=4, max_size=4),
     authority=st.lists(st.floats(0.01, 10), min_size=3, max_size=3),
+    gates=st.sampled_from([[], ["authority"], ["budget"], ["authority", "budget"]]),
+    demo=st.booleans(),
 )
 def test_it_agrees_with_scoring_every_answer_alone(
     employees: float,
@@ -66,9 +69,17 @@ def test_it_agrees_with_scoring_every_answer_alone(
     step: int,
     budget: list[float],
     authority: list[float],
+    gates: list[str],
+    demo: bool,
 ) -> None:
-    a = card(gates=[])
-    lead = facts(employees=employees, pages=pages, pages_at=0.0, tracked=tracked)
+    a = card(gates=[{"dimension": dimension, "minimum": 50} for dimension in gates])
+    lead = facts(
+        employees=employees,
+        pages=pages,
+        pages_at=0.0,
+        tracked=tracked,
+        demo_at=0.0 if demo else float("nan"),
+    )
     found = worth_asking(
         a, lead, step, [BUDGET, AUTHORITY], FIELDS, {"budget_set": budget, "who_signs": authority}
     )
@@ -78,14 +89,17 @@ def test_it_agrees_with_scoring_every_answer_alone(
     }
     for worth in found:
         assert (worth.movement, worth.tier_chance) == pytest.approx(expected[worth.question.key])
-    values = [worth.value for worth in found]
-    assert values == sorted(values, reverse=True) or values[0] == pytest.approx(values[1])
+    assert [worth.gate for worth in found] == [worth.question.dimension in gates for worth in found]
+    order = [(not worth.gate, -worth.value) for worth in found]
+    assert order == sorted(order) or found[0].value == pytest.approx(found[1].value)
 
 
 def test_a_gate_that_is_not_known_comes_first() -> None:
     found = worth_asking(card(), facts(), NONE, [BUDGET, AUTHORITY], FIELDS, {})
     assert [worth.question.key for worth in found] == ["who_signs", "budget_set"]
-    assert reason(found[0], "cold") == "Required, and not known yet"
+    told = "Required, not known yet, and could move this lead cold → warm"
+    assert reason(found[0], "cold") == told
+    assert reason(replace(found[0], reach=""), "cold") == "Required, and not known yet"
 
 
 def test_what_is_known_is_not_asked_again() -> None:
