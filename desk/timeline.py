@@ -147,7 +147,9 @@ class Move:
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: a sentence, then what was said or changed; `move` is what it did to the score."""
+    """One entry: a sentence, then what was said or changed; `move` is what it did to the score,
+    `call` the id of the call that it tells of.
+    """
 
     id: int | None
     at: dt.datetime
@@ -157,6 +159,7 @@ class Entry:
     quote: str = ""
     details: tuple[str, ...] = ()
     move: Move | None = None
+    call: int | None = None
 
 
 def entries(happenings: Sequence[Happening], moves: Sequence[Move], names: Names) -> list[Entry]:
@@ -202,7 +205,15 @@ def _entry(happening: Happening, move: Move | None, names: Names) -> Entry:
         quote=quote,
         details=tuple(details),
         move=move,
+        call=_call_id(happening.data),
     )
+
+
+def _call_id(data: Mapping[str, Any]) -> int | None:
+    """Return the id of the call that an activity tells of; others write other things there."""
+    call = data.get("call")
+    number = call.get("id") if isinstance(call, Mapping) else None
+    return number if isinstance(number, int) else None
 
 
 Told = tuple[str, str, list[str]]

@@ -64,6 +64,20 @@
     place.scrollIntoView({ block: "nearest" });
   };
 
+  // What the server refuses for good is shown in words, so that it can be written down elsewhere.
+  const showLost = (fields) => {
+    const card = document.querySelector(`[data-question="${fields.question}"]`);
+    const radio = card && $(`[name=answer][value="${CSS.escape(fields.answer || "-")}"]`, card);
+    const words = [card?.dataset.criterion, radio?.closest("label").innerText.replace(/^\d\s*/, "").trim(),
+      fields.amount, fields.quote, fields.text].filter(Boolean);
+    if (!words.length) return;
+    const told = document.createElement("p");
+    told.className = "banner warn small";
+    told.id = "not-kept";
+    told.textContent = `Not kept: ${words.join(" · ")}`;
+    $("#problem").append(told);
+  };
+
   const away = () => {
     const wait = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)];
     failures += 1;
@@ -98,7 +112,7 @@
       queue.shift();
       write(QUEUE, queue);
       if (response.ok) { $("#problem").replaceChildren(); forget(fields); apply(html, fields.question); }
-      else problem(html);
+      else { problem(html); showLost(fields); }
     }
     busy = false;
     showState();

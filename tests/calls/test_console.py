@@ -22,7 +22,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
+from calls import services
 from calls.models import Call, CallAnswer
+from calls.services import FinishInput
 from followups.models import Followup
 from leads.activities import Kind
 from leads.models import Lead
@@ -324,6 +326,12 @@ def test_two_reps_in_one_call_see_each_other_and_both_answers(
     page.keyboard.type("half a sentence")
     page.reload()
     expect(page.locator("[name=quote]:visible")).to_have_value("half a sentence")
+    # Who answers after the other has finished is told what was not kept.
+    services.finish_call(newest.call_id, FinishInput("no_answer"), by=manager)
+    page.keyboard.press("Escape")
+    page.keyboard.press("2")
+    expect(page.locator("#problem")).to_contain_text("This call is finished")
+    expect(page.locator("#not-kept")).to_contain_text("half a sentence")
 
 
 def test_a_killed_browser_resumes_where_the_call_was(

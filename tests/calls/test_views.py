@@ -167,6 +167,10 @@ def test_a_manager_reads_what_each_answer_changed(
         f'id="activity-{noted.pk}"'
         in client.get(f"/leads/{call.lead_id}/?show=answers").content.decode()
     )
+    assert (
+        f'<a href="/calls/{call.pk}/">answers</a>'
+        in client.get(f"/leads/{call.lead_id}/").content.decode()
+    )
     plot = plot_of(get_call(manager, call.pk))
     assert [mark.text for mark in plot.below] == ["start", "1", "2", "end"]
     assert [mark.text for mark in plot.points] == [
