@@ -134,6 +134,21 @@ def one_step_at_a_time() -> Iterator[str]:
         yield f"the {state} run {run_id} of lead {lead_id} has {count} scheduled steps"
 
 
+@invariant("followups.reminders_end_with_their_call")
+def reminders_end_with_their_call() -> Iterator[str]:
+    """Nobody is told to remind of a booked call that is over, or after its time was moved ahead."""
+    for lead_id, reminder, call in _rows(
+        """
+        SELECT r.lead_id, r.id, c.id FROM followups_followup r
+        JOIN followups_followup c ON c.id = r.reminds_id
+        WHERE r.state = 'scheduled' AND r.snoozed = 0
+          AND (c.state <> 'scheduled' OR r.due_at >= c.due_at)
+        ORDER BY r.lead_id
+        """
+    ):
+        yield f"the reminder {reminder} of lead {lead_id} is not before its call {call}"
+
+
 @invariant("followups.clocks_run_with_runs")
 def clocks_run_with_runs() -> Iterator[str]:
     """A clock runs only on a lead with an open run."""

@@ -26,6 +26,7 @@ from followups import services as followup_services
 from followups.cadence import is_open_at
 from followups.models import Followup
 from followups.places import Places
+from followups.selectors import LeadPlan, StepRow
 from leads.models import Lead
 from leads.policies import is_closed
 from scoring.live import NotConfigured
@@ -98,12 +99,18 @@ def _in_hand(page: LeadPage, call: Call | None) -> dict[str, Any]:
         "page": page,
         "lead": lead,
         "call": call,
-        "step": page.plan.open[0] if page.plan.open else None,
+        "step": _step_of(page.plan),
         "asking": _asking(lead),
         "events": page.timeline.entries[:3],
         "local_time": timezone.localtime(page.as_of, ZoneInfo(window.zone)),
         "in_window": is_open_at(window, page.as_of),
     }
+
+
+def _step_of(plan: LeadPlan) -> StepRow | None:
+    """Return the next step of a lead that is not held back."""
+    free = (step for step in plan.open if not (step.held and step.kind == Followup.Kind.CALL))
+    return next(free, None)
 
 
 def _asking(lead: Lead) -> Asking | None:
@@ -163,10 +170,10 @@ def _settle(request: HttpRequest, viewer: User, lead_id: int, how: str) -> None:
     if how not in (How.DONE, How.SNOOZED):
         return
     lead = Lead.objects.visible_to(viewer).filter(pk=lead_id).first()
-    step = followups.plan_of(viewer, lead).open[:1] if lead is not None else []
-    if not step:
+    step = _step_of(followups.plan_of(viewer, lead)) if lead is not None else None
+    if step is None:
         return
-    followup = followups.get_followup(viewer, step[0].id)
+    followup = followups.get_followup(viewer, step.id)
     if how == How.DONE:
         if followup.kind != Followup.Kind.EMAIL:
             followup_services.complete_followup(

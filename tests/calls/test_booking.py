@@ -44,6 +44,9 @@ def test_a_reminder_goes_before_a_booked_call_and_follows_it(lead: Lead, rep: Us
         reminder = Followup.objects.get(reminds=booked)
         assert (reminder.kind, reminder.assignee) == ("task", rep)
         assert reminder.due_at == WEDNESDAY - dt.timedelta(days=1)
+        Followup.objects.filter(pk=booked.pk).update(state="done")
+        assert [name for name, _ in breaks() if "reminders" in name] != []
+        Followup.objects.filter(pk=booked.pk).update(state="scheduled")
         moved = reschedule_call(booked, by=rep, at=WEDNESDAY + dt.timedelta(days=5, hours=-6))
         assert (moved.sequence, moved.uid) == (1, booked.uid)
         # Monday at eight: the day before is a Sunday, so the reminder would come too late.

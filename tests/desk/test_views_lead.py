@@ -494,6 +494,6 @@ def test_a_refusal_is_noted_and_the_lead_is_not_offered_for_dialling(
     done = _post(rep_client, lead, "consents", channel="call", state="withdrawn", wording=said)
     assert done.status_code == 302
     page = _get(rep_client, lead)
-    for shown in ("Not to be called.", "They are calling", "&lt;b&gt;No&lt;/b&gt; more calls"):
+    for shown in ("Do not call.", "They are calling", "&lt;b&gt;No&lt;/b&gt; more calls"):
         assert shown in page
     assert said not in page
