@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.http import QueryDict
+
 from core.conditions import leaves
 from core.errors import FieldProblem, Invalid
 from core.filters import require_known
@@ -59,7 +61,7 @@ class Controls:
     days: Control
 
 
-def read_supposition(data: Mapping[str, str], config: LiveConfig) -> Supposition:
+def read_supposition(data: QueryDict, config: LiveConfig) -> Supposition:
     """Return what a query string supposes; raise BadParameter for an unknown parameter and
     Invalid for a value of the wrong type.
     """
@@ -71,6 +73,7 @@ def read_supposition(data: Mapping[str, str], config: LiveConfig) -> Supposition
         *(EVENT + kind for kind in kinds),
     ]
     require_known(data, (*known, "days", "version"), "the what-if page")
+    given = {name: str(text) for name, text in data.items()}
     problems: list[FieldProblem] = []
 
     def number(name: str, text: str) -> float | None:
@@ -86,7 +89,7 @@ def read_supposition(data: Mapping[str, str], config: LiveConfig) -> Supposition
     ratings: dict[str, float | None] = {}
     supposed: dict[str, float | str | bool | None] = {}
     events: dict[str, int] = {}
-    for name, text in data.items():
+    for name, text in given.items():
         if name.startswith(RATING):
             rating = None if text in (UNKNOWN, "") else number(name, text)
             ratings[name.removeprefix(RATING)] = rating
@@ -104,7 +107,7 @@ def read_supposition(data: Mapping[str, str], config: LiveConfig) -> Supposition
             times = number(name, text)
             if times is not None:
                 events[name.removeprefix(EVENT)] = int(times)
-    days = number("days", data["days"]) if data.get("days") else 0
+    days = number("days", given["days"]) if given.get("days") else 0
     if problems:
         raise Invalid(problems)
     return Supposition(supposed, ratings, events, int(days or 0))

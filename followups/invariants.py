@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection
 
 from core.invariants import invariant
+from followups.control import chosen
 from followups.triggers import REASONS
 from leads.selectors import refused_contact
 
@@ -161,3 +162,22 @@ def clocks_run_with_runs() -> Iterator[str]:
         """
     ):
         yield f"lead {lead_id} has a running clock and no open run"
+
+
+@invariant("followups.control_group_is_cold_and_chosen")
+def control_group_is_cold_and_chosen() -> Iterator[str]:
+    """Whoever is in the control group is open, cold, not disqualified, and chosen by the seed."""
+    for lead_id, seed, share, fine in _rows(
+        """
+        SELECT m.lead_id, c.seed, c.share, s.is_open AND s.state = 'scored' AND s.tier = 'cold'
+        FROM followups_controlmember m
+        JOIN followups_controlsetting c ON c.id = m.setting_id
+        JOIN scoring_standing s ON s.lead_id = m.lead_id
+        WHERE m.left_at IS NULL AND s.unplanned_at IS NULL
+        ORDER BY m.lead_id
+        """
+    ):
+        if not fine:
+            yield f"lead {lead_id} is in the control group and not an open, cold lead"
+        if not chosen(lead_id, seed, share):
+            yield f"lead {lead_id} is in the control group and not chosen by seed {seed}"

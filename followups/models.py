@@ -177,5 +177,46 @@ class Followup(models.Model):
         return f"{self.title} ({self.state})"
 
 
+class ControlSetting(models.Model):
+    """How large the control group is: the newest row counts, the older ones say what held when."""
+
+    share = models.FloatField(help_text="Of cold leads, 0 to 1; 0 is off.")
+    seed = models.PositiveIntegerField()
+    set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+    set_at = models.DateTimeField(db_default=DatabaseNow())
+
+    def __str__(self) -> str:
+        return f"{self.share:.1%}, seed {self.seed}"
+
+
+class ControlMember(models.Model):
+    """A cold lead that is worked as warm (followups.control); it joins once and stays counted."""
+
+    class Left(models.TextChoices):
+        TIER = "tier", "Tier changed"
+        CLOSED = "closed", "Closed"
+        DISQUALIFIED = "disqualified", "Disqualified"
+        BARRED = "barred", "May not be contacted"
+
+    lead = models.OneToOneField(
+        Lead, on_delete=models.CASCADE, primary_key=True, related_name="control"
+    )
+    setting = models.ForeignKey(
+        ControlSetting, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    joined_at = models.DateTimeField(db_default=DatabaseNow())
+    left_at = models.DateTimeField(null=True)
+    left_reason = models.CharField(max_length=12, choices=Left, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.lead_id} since {self.joined_at:%Y-%m-%d}"
+
+
 # The proxy that carries the trigger; Django finds models by importing this module.
 from followups import triggers  # noqa: E402, F401

@@ -18,6 +18,7 @@ from core.sweeps import nudge_on_commit
 from followups import situations
 from followups.cadence import Due, sla_due, step_due
 from followups.claiming import HELD
+from followups.control import enrol
 from followups.definitions import MOST_TITLE, PublishedPlay, Step, StepKind, fill_in
 from followups.live import live_plays, play_version
 from followups.places import Places
@@ -113,6 +114,7 @@ def _plan_locked(locked: Sequence[tuple[int, bool]], places: Places, spread: Spr
     _rescore_stale([lead_id for lead_id, stale in locked if stale])
     leads = situations.read([lead_id for lead_id, _ in locked], places)
     refusals = refused_contact([lead.id for lead in leads])
+    leads = enrol(leads, refusals)
     batch = _Batch(now(), live_plays(), _progress_of(leads), refusals)
     for lead in leads:
         batch.decide(lead)

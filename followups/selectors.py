@@ -17,7 +17,7 @@ from accounts.models import User
 from core.cursors import Order, Page, page_of, read_page
 from core.errors import NotFound
 from followups.live import play_version
-from followups.models import Followup, Run
+from followups.models import ControlMember, Followup, Run
 from followups.places import Places
 from followups.querysets import FollowupQuerySet
 from followups.runs import EndReason, StartedBy
@@ -370,15 +370,19 @@ class RunNow:
 
 @dataclass(frozen=True)
 class LeadPlan:
-    """What is planned for a lead and what was done: `open` by due time, `past` newest first."""
+    """What is planned for a lead and what was done: `open` by due time, `past` newest first.
+
+    `in_control` says that it is in the control group: cold, and worked as warm.
+    """
 
     open: Sequence[StepRow]
     past: Sequence[StepRow]
     run: RunNow | None
+    in_control: bool
 
 
 def plan_of(viewer: User, lead: Lead) -> LeadPlan:
-    """Return the follow-ups of a lead and its last run; four queries."""
+    """Return the follow-ups of a lead and its last run; five queries."""
     followups = Followup.objects.visible_to(viewer).filter(lead_id=lead.pk)
     scheduled = followups.filter(state=Followup.State.SCHEDULED).order_by("due_at", "id")
     past = followups.exclude(state=Followup.State.SCHEDULED).order_by("-ended_at", "-id")
@@ -386,6 +390,7 @@ def plan_of(viewer: User, lead: Lead) -> LeadPlan:
         open=[StepRow._make(row) for row in _step_rows(scheduled)],
         past=[StepRow._make(row) for row in _step_rows(past)[:MOST_PAST]],
         run=_run_of(lead),
+        in_control=ControlMember.objects.filter(lead_id=lead.pk, left_at=None).exists(),
     )
 
 

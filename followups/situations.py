@@ -30,6 +30,7 @@ _DERIVED = frozenset(
         Kind.FOLLOWUP_SKIPPED,
         Kind.CONSENT_GRANTED,
         Kind.CONSENT_WITHDRAWN,
+        Kind.CONTROL_JOINED,
     }
 )
 

@@ -18,6 +18,7 @@ class Kind(models.TextChoices):
     OUTCOME_RECORDED = "outcome_recorded", "Outcome recorded"
     TIER_CHANGED = "tier_changed", "Tier changed"
     TIER_OVERRIDDEN = "tier_overridden", "Tier set by hand"
+    CONTROL_JOINED = "control_joined", "Joined the control group"
     FOLLOWUP_DONE = "followup_done", "Follow-up done"
     FOLLOWUP_SKIPPED = "followup_skipped", "Follow-up skipped"
     CONSENT_GRANTED = "consent_granted", "Agreed to be contacted"

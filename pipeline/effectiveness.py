@@ -22,6 +22,7 @@ from scoring.live import LiveModel
 
 STRONG = 0.5  # of x
 LEAST_KNOWN = 50  # leads about whom a line is known, before it is judged
+LEAST_CONTROL = 20  # closed leads of the control group, before wins are called missed
 LEAST_SIDE = 5  # of them on either side
 LEAST_MONTH, LEAST_BEFORE = 50, 100  # leads of a month, and of the months before it
 DRIFTED = 0.25  # population stability index from which a month is told
@@ -93,6 +94,22 @@ class BaseMonth:
 
 
 @dataclass(frozen=True)
+class Missed:
+    """What the control group says of cold leads: win rates worked as warm and as cold, and how many
+    wins a hundred cold leads would have brought more (95 % interval, Newcombe), None while fewer
+    than LEAST_CONTROL of the group have closed: then `needed` more must.
+    """
+
+    treated: Share
+    usual: Share
+    inside: int
+    per_hundred: float | None
+    low: float
+    high: float
+    needed: int
+
+
+@dataclass(frozen=True)
 class Effectiveness:
     """A whole model: its closed leads and each of its lines.
 
@@ -126,6 +143,18 @@ def lift_of(won: int, n: int, other_won: int, other_n: int) -> tuple[float, floa
     ratio = (a / b) / (c / d)
     spread = _Z * sqrt(max(0.0, 1 / a - 1 / b + 1 / c - 1 / d))
     return ratio, ratio * exp(-spread), ratio * exp(spread)
+
+
+def missed(won: int, closed: int, usual_won: int, usual_closed: int, inside: int) -> Missed:
+    """Return what a control group of closed leads says of those worked as cold."""
+    treated, usual = wilson(won, closed), wilson(usual_won, usual_closed)
+    needed = max(0, LEAST_CONTROL - closed)
+    if needed or treated.rate is None or usual.rate is None:
+        return Missed(treated, usual, inside, None, 0.0, 0.0, needed)
+    gain = treated.rate - usual.rate
+    down = sqrt((treated.rate - treated.low) ** 2 + (usual.high - usual.rate) ** 2)
+    up = sqrt((treated.high - treated.rate) ** 2 + (usual.rate - usual.low) ** 2)
+    return Missed(treated, usual, inside, 100 * gain, 100 * (gain - down), 100 * (gain + up), 0)
 
 
 def stability(counts: Ints, before: Ints) -> float:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from contextlib import suppress
+from dataclasses import asdict
 
 from django.db import transaction
 from django.db.models import Max
@@ -9,8 +10,8 @@ from django.db.models import Max
 from core.clock import DatabaseNow, now
 from core.sweeps import sweep
 from leads.models import Outcome
-from pipeline.effectiveness import Effectiveness, judge
-from pipeline.history import closed_leads, seconds_by_dimension
+from pipeline.effectiveness import Effectiveness, judge, missed
+from pipeline.history import closed_leads, control_outcomes, seconds_by_dimension
 from pipeline.models import CriteriaReport
 from scoring.alerts import raise_alerts
 from scoring.live import LiveConfig, LiveModel, NotConfigured, live_config
@@ -54,7 +55,7 @@ def make_report(live: LiveModel, config: LiveConfig, newest: int) -> CriteriaRep
             "model_version_id": live.id,
             "outcome_id": newest,
             "made_at": DatabaseNow(),
-            "data": found.as_json(),
+            "data": found.as_json() | {"control": asdict(missed(*control_outcomes(live.key)))},
         },
     )
     raise_alerts(list(alerts_of(live, found)))

@@ -10,6 +10,7 @@ urlpatterns = [
     path("pipeline/", pipeline.show_pipeline, name="show_pipeline"),
     path("scoring/criteria/", criteria.show_criteria, name="show_criteria"),
     path("scoring/alerts/<int:alert_id>/dismiss/", criteria.dismiss_alert, name="dismiss_alert"),
+    path("scoring/control/", criteria.set_control, name="set_control"),
     path("scoring/thresholds/", thresholds.show_thresholds, name="show_thresholds"),
     path("scoring/thresholds/draft/", thresholds.draft_marks, name="draft_marks"),
     path("scoring/feedback/", feedback.list_feedback, name="list_feedback"),

@@ -229,12 +229,13 @@ def feedback_by_signal(version: object) -> Mapping[str, SignalFeedback]:
             """,
             {"key": version.key, "most": MOST_A_REP},  # type: ignore[attr-defined]
         )
-        return {
-            signal: SignalFeedback(
-                signal, *(round(float(count), 2) for count in counts), int(n), int(reps)
+        found = {}
+        for signal, right, high, low, wrong, n, reps in cursor.fetchall():
+            capped = [round(float(count), 2) for count in (right, high, low, wrong)]
+            found[signal] = SignalFeedback(
+                signal, capped[0], capped[1], capped[2], capped[3], int(n), int(reps)
             )
-            for signal, *counts, n, reps in cursor.fetchall()
-        }
+        return found
 
 
 def list_feedback() -> QuerySet[Feedback]:

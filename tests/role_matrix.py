@@ -199,6 +199,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     "pipeline:show_pipeline": {"GET": Rule(SEES_PIPELINE)},
     "pipeline:show_criteria": {"GET": Rule(SEES_PIPELINE)},
     "pipeline:show_thresholds": {"GET": Rule(SEES_PIPELINE)},
+    "pipeline:set_control": {"POST": Rule(WRITES_MODELS, 302, {"share": "5", "seed": "1"})},
     "pipeline:draft_marks": {
         "POST": Rule(WRITES_MODELS, 302, {"model": "b2b", "hot": "65", "warm": "40"})
     },

@@ -194,13 +194,15 @@ def _version() -> int:
 
 
 def _feedback(lead: Lead) -> int:
+    version = Standing.objects.get(pk=lead.pk).model_version
+    assert version is not None
     given = Feedback.objects.create(
         lead=lead,
         rep=lead.owner,
         signal="budget",
         label="Budget",
         verdict=Feedback.Verdict.TOO_HIGH,
-        model_version_id=Standing.objects.get(pk=lead.pk).model_version_id,
+        model_version=version,
         points=10,
         line_points=3.5,
         answered_at=now(),

@@ -54,7 +54,7 @@ def what_if(request: HttpRequest, lead_id: int) -> HttpResponse:
 
 def _versions(viewer: User, model_id: int | None) -> list[ModelVersion]:
     """Return other versions of the lead's model for those who may look at drafts."""
-    if not can_change_configuration(viewer):
+    if model_id is None or not can_change_configuration(viewer):
         return []
     key = ModelVersion.objects.filter(pk=model_id).values("key")
     others = ModelVersion.objects.filter(key__in=key).exclude(state=ModelVersion.State.LIVE)

@@ -12,6 +12,7 @@ from accounts.policies import can_change_configuration
 from core.clock import now
 from core.errors import BadParameter, FieldProblem, Invalid
 from core.filters import require_known
+from followups import control
 from pipeline import policies
 from pipeline.effectiveness import LEAST_KNOWN
 from pipeline.history import MONTHS
@@ -36,6 +37,7 @@ def _page(request: HttpRequest, *, problem: str = "", status: int = 200) -> Http
     models = live_config().everything
     chosen = chosen_model(models, request.GET.get("model", ""))
     report = CriteriaReport.objects.filter(key=chosen.key).first()
+    setting = control.present_setting()
     context: dict[str, Any] = {
         "now": now(),
         "models": models,
@@ -45,6 +47,9 @@ def _page(request: HttpRequest, *, problem: str = "", status: int = 200) -> Http
         "alerts": alerts.standing_alerts(chosen.key),
         "may_dismiss": can_change_configuration(viewer),
         "problem": problem,
+        "control": setting,
+        "share": f"{100 * setting.share:g}" if setting else "0",
+        "most_share": 100 * control.MOST_SHARE,
         "least": LEAST_KNOWN,
         "months": MONTHS,
     }
@@ -81,3 +86,28 @@ def dismiss_alert(request: HttpRequest, alert_id: int) -> HttpResponse:
         return _page(request, problem=error.message, status=error.status)
     messages.success(request, f"{alert.label}, {alert.month}: put away.")
     return redirect("pipeline:show_criteria")
+
+
+@require_POST
+def set_control(request: HttpRequest) -> HttpResponse:
+    """Set the share of cold leads that is worked as warm from now on, and the seed."""
+    viewer = cast(User, request.user)
+    can_change_configuration(viewer).require()
+    try:
+        share, seed = _number(request, "share"), _number(request, "seed")
+        setting = control.set_control(share / 100, int(seed), by=viewer)
+    except Invalid as error:
+        return _page(request, problem=error.message, status=error.status)
+    word = f"{setting.share:.1%} of cold leads" if setting.share else "nobody new"
+    messages.success(request, f"The control group takes in {word} from now on.")
+    return redirect("pipeline:show_criteria")
+
+
+def _number(request: HttpRequest, name: str) -> float:
+    try:
+        value = float(request.POST.get(name, ""))
+    except ValueError:
+        value = float("nan")
+    if value != value:
+        raise Invalid.field(name, "wrong_type", "must be a number")
+    return value

@@ -8,8 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from core.clock import now
+from followups.models import ControlMember
+from followups.planning import plan
 from leads.models import Lead, Outcome
-from pipeline.history import closed_leads
+from pipeline.history import closed_leads, control_outcomes
 from pipeline.models import CriteriaReport
 from pipeline.tasks import report_criteria
 from scoring.alerts import raise_alerts, standing_alerts
@@ -85,7 +87,7 @@ def test_the_sweep_keeps_one_report_a_model_and_the_page_reads_it(
     assert report_criteria() == 0
     with CaptureQueriesContext(connection) as queries:
         html = client.get("/scoring/criteria/?model=b2b").content.decode()
-    assert len(queries) <= 7
+    assert len(queries) <= 8
     assert "needs 44 more answers" in html
     assert "50 % (19–81)" in html
     assert client.get("/scoring/criteria/?model=x").status_code == 400
@@ -136,3 +138,30 @@ def test_feedback_is_listed_filtered_and_answered(
     assert owner.post(url, {"answer": "v2 will lower it."}).status_code == 302
     assert "v2 will lower it." in owner.get("/scoring/feedback/?state=answered").content.decode()
     assert log_in(rep).get("/scoring/feedback/").status_code == 403
+
+
+def test_the_control_group_is_counted_as_chosen_beside_leads_worked_as_cold(
+    rep: User, manager: User, model_owner: User
+) -> None:
+    owner = log_in(model_owner)
+    assert owner.post("/scoring/control/", {"share": "x", "seed": "1"}).status_code == 422
+    assert owner.post("/scoring/control/", {"share": "90", "seed": "1"}).status_code == 422
+    assert log_in(manager).post("/scoring/control/", {"share": "5", "seed": "1"}).status_code == 403
+    assert owner.post("/scoring/control/", {"share": "20", "seed": "1"}).status_code == 302
+    leads = [factories.make_lead(owner=rep) for _ in range(30)]
+    plan([lead.pk for lead in leads])
+    members = set(ControlMember.objects.values_list("lead_id", flat=True))
+    assert 0 < len(members) < 30
+    (open_one, *closing) = sorted(leads, key=lambda lead: lead.pk not in members)
+    for lead in closing:
+        won = lead.pk in members
+        Outcome.objects.create(lead=lead, round=1, result="won" if won else "lost", at=now())
+    inside = len(members) - 1
+    assert control_outcomes("b2b") == (inside, inside, 0, 30 - len(members), len(members))
+    while report_criteria():
+        pass
+    html = owner.get("/scoring/criteria/?model=b2b").content.decode()
+    assert "20 % of cold leads, seed 1" in html
+    assert "more of the group must close" in html
+    page = log_in(rep).get(f"/leads/{open_one.pk}/").content.decode()
+    assert "Control group: cold, and worked as warm." in page

@@ -4,7 +4,7 @@ from math import isclose
 
 import numpy as np
 
-from pipeline.effectiveness import judge, lift_of, log_place, stability, wilson
+from pipeline.effectiveness import judge, lift_of, log_place, missed, stability, wilson
 from pipeline.history import History
 from scoring.live import LiveModel
 from tests.scoring import models
@@ -32,7 +32,7 @@ def _history(n: int, seed: int, *, months: int = 10, shift_in_last: bool = False
     return History(
         facts=models.facts(n, budget=budget, authority=authority, employees=100),
         won=random.random(n) < p,
-        at=models.NOW + month * MONTH,
+        at=(models.NOW + month * MONTH).astype(np.float64),
     )
 
 
@@ -54,6 +54,16 @@ def test_a_lift_covers_the_truth_as_often_as_it_says() -> None:
         inside += low <= 2.0 <= high
     assert 0.93 <= inside / draws <= 0.97
     assert lift_of(0, 20, 0, 20)[0] == 1.0
+
+
+def test_missed_wins_are_told_from_twenty_closed_leads_with_newcombes_interval() -> None:
+    assert missed(5, 19, 10, 400, 3).needed == 1
+    assert missed(5, 19, 10, 400, 3).per_hundred is None
+    # Newcombe 1998, method 10: 56 of 70 against 48 of 80.
+    found = missed(56, 70, 48, 80, 0)
+    assert found.per_hundred is not None
+    assert isclose(found.per_hundred, 20.0)
+    assert (round(found.low / 100, 4), round(found.high / 100, 4)) == (0.0524, 0.3339)
 
 
 def test_stability_is_zero_for_the_same_and_grows_with_the_difference() -> None:
