@@ -42,8 +42,14 @@ class Site:
     token: str
 
     def call(self, path: str) -> bytes:
-        """Ask for a path in-process, as a server would; raise when it is not answered with 200."""
-        headers = {"HTTP_AUTHORIZATION": f"Bearer {self.token}", "HTTP_COOKIE": self.cookie}
+        """Ask for a path in-process, as a server would; raise when it is not answered with 200.
+
+        The API is asked by an integration, which has a token and no session.
+        """
+        if path.startswith("/api/"):
+            headers = {"HTTP_AUTHORIZATION": f"Bearer {self.token}"}
+        else:
+            headers = {"HTTP_COOKIE": self.cookie}
         return _call(self.handler, path, headers)
 
 

@@ -172,9 +172,10 @@ def bench(*arguments: str) -> int:
     venv.ensure(venv.DEVELOPING)
     with servers.measured_servers() as addresses:
         environment = application.environment(addresses)
-        migrate = application.manage("migrate", "--verbosity", "0")
-        if code := application.run_command(migrate, environment):
-            return code
+        for words in (("migrate",), ("collectstatic", "--noinput")):  # pages name static files
+            command = application.manage(*words, "--verbosity", "0")
+            if code := application.run_command(command, environment):
+                return code
         return application.run_command(application.manage("bench", *arguments), environment)
 
 
