@@ -12,7 +12,6 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from core import jobs
-from core.clock import DatabaseNow
 from core.errors import Conflict, Invalid
 from core.models import Job
 from core.versioning import lock_configuration, version_with
@@ -31,10 +30,11 @@ from scoring.learning.backtest import Options, Result, backtest, read_history
 from scoring.learning.evaluate import calibration_bins, gain_curve, wins_at, wins_gained
 from scoring.learning.points import Definitions
 from scoring.learning.reading import Sheet
-from scoring.learning.suggesting import Refusal, suggest
+from scoring.learning.suggesting import suggest
 from scoring.learning.taking import for_fields, icp_like, model_like
 from scoring.live import load_model
-from scoring.models import IcpVersion, ModelVersion, RefusedSignal
+from scoring.models import IcpVersion, ModelVersion
+from scoring.suggestions import refusals, refuse
 
 BACKTEST = "backtest"
 CALLED = 0.2  # share of the leads held out that the first sentence calls
@@ -166,30 +166,11 @@ def suggested(sheet: Sheet, options: Options) -> dict[str, Any]:
     }
 
 
-def refusals() -> list[Refusal]:
-    """Return what people did not want, with the evidence there was."""
-    rows = RefusedSignal.objects.values_list("fingerprint", "n", "effect")
-    return [Refusal(*row) for row in rows]
-
-
 @transaction.atomic
 def pick_lines(test: Backtest, keep: Collection[str], *, by: User) -> None:
     """Refuse the lines that are not among the keys `keep`, and forget refusals of those kept."""
     can_backtest(by).require()
-    for line in test.suggested.get("lines", []):
-        if line["key"] in keep:
-            RefusedSignal.objects.filter(fingerprint=line["fingerprint"]).delete()
-        else:
-            RefusedSignal.objects.update_or_create(
-                fingerprint=line["fingerprint"],
-                defaults={
-                    "label": line["label"],
-                    "n": line["n"],
-                    "effect": line["effect"],
-                    "refused_by": by,
-                    "refused_at": DatabaseNow(),
-                },
-            )
+    refuse(test.suggested.get("lines", []), keep, by=by)
 
 
 @transaction.atomic

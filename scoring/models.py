@@ -554,6 +554,27 @@ class ShadowScore(models.Model):
         return f"{self.lead_id}: {self.score}"
 
 
+class Suggestion(models.Model):
+    """Signals that the workspace's own past leads suggest for a model; a person picks from them.
+
+    `result` = {"n", "won", "lines", "warnings", "definitions", "backtest", "verdict", …}, empty
+    while the job works; `problem` says why nothing can be suggested.
+    """
+
+    key = models.SlugField(max_length=60)
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    result = models.JSONField(default=dict)
+    problem = models.TextField(blank=True)
+    made_at = models.DateTimeField(db_default=DatabaseNow())
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    taken = models.ForeignKey(ModelVersion, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return f"signals for {self.key}"
+
+
 # Proxies that carry the triggers; Django finds models by importing this module.
 from scoring import triggers  # noqa: E402, F401
 

@@ -21,6 +21,7 @@ from scoring.previewing import TeamLoad, workload
 from scoring.proposing import APPRAISE
 from scoring.proposing import JOB as LEARN
 from scoring.reviewing import slice_name
+from scoring.suggestions import FIND, TAKE
 from scoring.tasks import RESCORE_ALL
 
 SHOWN = 50
@@ -109,7 +110,7 @@ def list_proposals() -> list[Proposal]:
 
 def latest_learning() -> Job | None:
     """Return the job that learns or learned last."""
-    return Job.objects.filter(kind__in=(LEARN, APPRAISE)).order_by("-pk").first()
+    return Job.objects.filter(kind__in=(LEARN, APPRAISE, TAKE)).order_by("-pk").first()
 
 
 def get_proposal(proposal_id: int) -> Proposal:
@@ -126,7 +127,9 @@ def get_proposal(proposal_id: int) -> Proposal:
 
 def get_job(job_id: int) -> Job:
     """Return a job of these pages; raise NotFound otherwise."""
-    found = Job.objects.filter(pk=job_id, kind__in=(LEARN, APPRAISE, RESCORE_ALL, PREVIEW)).first()
+    found = Job.objects.filter(
+        pk=job_id, kind__in=(LEARN, APPRAISE, RESCORE_ALL, PREVIEW, FIND, TAKE)
+    ).first()
     if found is None:
         raise NotFound
     return found

@@ -27,7 +27,7 @@ from scoring.appraising import Predictions, Slice, appraise, sentence, slices_of
 from scoring.assess import Assessment, assess
 from scoring.definitions import Signal
 from scoring.features import Floats, Ints, signal_matrix
-from scoring.fields import BUILT_IN, Field, all_fields
+from scoring.fields import BUILT_IN, Field, all_fields, field_types
 from scoring.learning.drift import Recency, choose_recency, drift_notice
 from scoring.learning.evaluate import (
     LEAST_OF_EACH,
@@ -99,7 +99,7 @@ def learn_model(key: str, *, seed: int = SEED, job: Job | None = None) -> Propos
     live = next((m for m in config.everything if m.key == key), None)
     if live is None:
         return None
-    found = read_training([config], _slice_fields())
+    found = read_training([config], slice_fields())
     assessed = assess(found.rows, config)
     mine = np.flatnonzero(assessed.model == config.everything.index(live))
     training = found.take(mine)
@@ -107,15 +107,15 @@ def learn_model(key: str, *, seed: int = SEED, job: Job | None = None) -> Propos
     same = Proposal.objects.filter(key=key, origin=Proposal.Origin.LEARNED, fingerprint=fingerprint)
     if (there := same.first()) is not None:
         return there
-    if _too_few(training):
+    if too_few(training):
         return _note(
-            live, _VERDICT.TOO_FEW, _few_words(training), _counts(training), fingerprint, job
+            live, _VERDICT.TOO_FEW, few_words(training), counts(training), fingerprint, job
         )
     learning = _learn(training, live, config, seed)
-    evidence = {**_counts(training), **learning.evidence}
+    evidence = {**counts(training), **learning.evidence}
     if learning.verdict != _VERDICT.PROPOSE:
         words = (
-            _few_words(training)
+            few_words(training)
             if learning.verdict == _VERDICT.TOO_FEW
             else f"The weights stay: {learning.why}. {sentence(evidence['backtest'])}"
         )
@@ -153,7 +153,7 @@ def _learn(training: Training, live: LiveModel, config: LiveConfig, seed: int) -
     _name_overlap(x, live.model.signals, notices)
     points = np.array([signal.points for signal in live.model.signals])
     labels = [signal.label for signal in live.model.signals]
-    train, test = _split(training, seed)
+    train, test = split(training, seed)
     before, after = x[train], x[test]
     recency = _recency(before, y[train], training.in_order)
     early = learn_weights(before, y[train], points, labels, recency, seed)
@@ -182,8 +182,8 @@ def _learn(training: Training, live: LiveModel, config: LiveConfig, seed: int) -
         y[test],
         Predictions(theirs.total, live_p),
         Predictions(ours.free, our_p),
-        _slices(training.take(test)),
-        *_time_for(training, test, theirs.total >= live.model.hot),
+        past_slices(training.take(test)),
+        *time_for(training, test, theirs.total >= live.model.hot),
         seed,
     )
     whole = _recency(x, y, training.in_order)
@@ -194,8 +194,8 @@ def _learn(training: Training, live: LiveModel, config: LiveConfig, seed: int) -
         notices.append(drifting)
     evidence = {
         "seed": seed,
-        "trained_on": _period(training, train),
-        "tested_on": _period(training, test),
+        "trained_on": period(training, train),
+        "tested_on": period(training, test),
         "backtest": backtest,
         "lines": _lines(live, redefined, final, x, y),
         "warnings": [notice.as_json() for notice in notices],
@@ -215,7 +215,7 @@ def _why(decided: str, backtest: Mapping[str, Any]) -> str:
     return "learned ones rank better, but their probabilities are not surely closer"
 
 
-def _split(training: Training, seed: int) -> tuple[Ints, Ints]:
+def split(training: Training, seed: int) -> tuple[Ints, Ints]:
     """Return the rows to learn from and to measure on: the last ones in order, else a part."""
     rows = np.arange(training.n)
     if training.in_order:
@@ -283,7 +283,7 @@ def _name_overlap(x: Floats, signals: tuple[Signal, ...], notices: list[Notice])
                 notices.append(Notice("overlap", one.label, text))
 
 
-def _time_for(training: Training, test: Ints, hot: Any) -> tuple[int, float | None]:
+def time_for(training: Training, test: Ints, hot: Any) -> tuple[int, float | None]:
     """Return how many of the measured leads there was time for, and their working days."""
     if not training.in_order:
         return _wanted(hot), None
@@ -300,17 +300,17 @@ def _wanted(hot: Any) -> int:
     return max(int(hot.sum()), round(CALLED_SHARE * len(hot)))
 
 
-def _slice_fields() -> list[Field]:
+def slice_fields() -> list[Field]:
     return [f for f in BUILT_IN if f.name in _SLICED]
 
 
-def _slices(training: Training) -> list[Slice]:
+def past_slices(training: Training) -> list[Slice]:
     labels = {name: f.label for name, f in all_fields().items()}
     texts = training.rows.facts.text_columns
     return slices_of({name: texts[name] for name in _SLICED if name in texts}, labels)
 
 
-def _period(training: Training, rows: Ints) -> dict[str, Any]:
+def period(training: Training, rows: Ints) -> dict[str, Any]:
     """Return the number of outcomes and, where their order is known, the days they span."""
     y = training.y[rows]
     found: dict[str, Any] = {"n": len(rows), "won": int(y.sum())}
@@ -359,12 +359,12 @@ def _flow(config: LiveConfig, candidate: LiveModel) -> dict[str, Any]:
     return {**flow.as_json(), "of": total}
 
 
-def _too_few(training: Training) -> bool:
+def too_few(training: Training) -> bool:
     won = int(training.y.sum())
     return training.n < LEAST_OUTCOMES or min(won, training.n - won) < LEAST_OF_EACH
 
 
-def _few_words(training: Training) -> str:
+def few_words(training: Training) -> str:
     won = int(training.y.sum())
     lost = training.n - won
     if training.n < LEAST_OUTCOMES:
@@ -378,7 +378,7 @@ def _few_words(training: Training) -> str:
     return f"Not enough outcomes yet ({lack}). The weights stay."
 
 
-def _counts(training: Training) -> dict[str, Any]:
+def counts(training: Training) -> dict[str, Any]:
     return {
         "n": training.n,
         "won": int(training.y.sum()),
@@ -479,7 +479,7 @@ def start_appraisal(version: ModelVersion, *, by: User, note: str = "") -> Job:
     """
     can_change_configuration(by).require()
     _refuse_published(version)
-    load_model(version, live_config().types)
+    load_model(version, field_types(all_fields()))
     return jobs.start_job(
         APPRAISE,
         chunks=[{"version": version.pk, "note": note[:500]}],
@@ -506,14 +506,23 @@ def _refuse_published(version: ModelVersion) -> None:
         )
 
 
-def propose_version(version: ModelVersion, *, by: User, note: str = "") -> Proposal:
+def propose_version(
+    version: ModelVersion,
+    *,
+    by: User,
+    note: str = "",
+    measured: tuple[Mapping[str, Any], str] | None = None,
+) -> Proposal:
     """Put a hand-made draft up for review, with what it would have been worth on past leads.
 
+    `measured` is evidence and verdict of leads held out, where the draft was learned from others.
     Raises Forbidden, Conflict when it is no draft, and Invalid when it cannot be parsed.
     """
     can_change_configuration(by).require()
     _refuse_published(version)
     evidence, decided = appraise_version(version)
+    if measured is not None:
+        evidence, decided = {**evidence, **measured[0]}, measured[1]
     with transaction.atomic():
         lock_configuration()
         live = ModelVersion.objects.filter(key=version.key, state=Version.State.LIVE).first()
@@ -553,10 +562,10 @@ def _any_live() -> ModelVersion:
 def _hand_words(evidence: Mapping[str, Any], decided: str) -> str:
     if "backtest" not in evidence:
         return (
-            f"Made by hand. Not enough outcomes yet ({evidence['n']:,} of {LEAST_OUTCOMES}) to say "
+            f"Not enough outcomes yet ({evidence['n']:,} of {LEAST_OUTCOMES}) to say "
             "what it would have won."
         )
-    return f"Made by hand. {sentence(evidence['backtest'])}"
+    return sentence(evidence["backtest"])
 
 
 def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str, Any], str]:
@@ -566,46 +575,43 @@ def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str,
     lead by their own ICPs. Nothing was learned from these, unless the version itself was.
     """
     config = live_config()
-    candidate = with_model(config, _loaded(version, config))
-    training = read_training([config, candidate], _slice_fields())
+    types = field_types(all_fields())  # a field may be newer than the cached configuration
+    candidate = with_model(config, load_model(version, types))
+    training = read_training([config, candidate], slice_fields())
     evidence: dict[str, Any] = {
-        **_counts(training),
+        **counts(training),
         "seed": seed,
         "warnings": [notice.as_json() for notice in training.notices],
-        "tested_on": _period(training, np.arange(training.n)) if training.n else {"n": 0, "won": 0},
+        "tested_on": period(training, np.arange(training.n)) if training.n else {"n": 0, "won": 0},
     }
     flow, total = preview_open(candidate)
     evidence["flow"] = {**flow.as_json(), "of": total}
     before = next((m for m in config.everything if m.key == version.key), None)
     after = next(m for m in candidate.everything if m.key == version.key)
     if before is not None:
-        evidence["lines"] = _hand_lines(before, after, training, config)
-    if _too_few(training):
+        evidence["lines"] = _hand_lines(before, after, training, candidate)
+    if too_few(training):
         return evidence, _VERDICT.TOO_FEW
     y = training.y
     theirs, ours = assess(training.rows, config), assess(training.rows, candidate)
-    live_p = recalibrate(_total(theirs), y, _total(theirs))
-    our_p = recalibrate(_total(ours), y, _total(ours))
-    called, days = _time_for(training, np.arange(training.n), theirs.tier == 2)
+    live_p = recalibrate(log_odds_of(theirs), y, log_odds_of(theirs))
+    our_p = recalibrate(log_odds_of(ours), y, log_odds_of(ours))
+    called, days = time_for(training, np.arange(training.n), theirs.tier == 2)
     evidence["backtest"] = appraise(
         y,
-        Predictions(_total(theirs), live_p),
-        Predictions(_total(ours), our_p),
-        _slices(training),
+        Predictions(log_odds_of(theirs), live_p),
+        Predictions(log_odds_of(ours), our_p),
+        past_slices(training),
         called,
         days,
         seed,
     )
-    _, low, _ = auc_gain(y, _total(ours), _total(theirs))
+    _, low, _ = auc_gain(y, log_odds_of(ours), log_odds_of(theirs))
     better = low > 0 and evidence["backtest"]["differences"]["log_loss"][0] < 0
     return evidence, _VERDICT.PROPOSE if better else _VERDICT.KEEP
 
 
-def _loaded(version: ModelVersion, config: LiveConfig) -> LiveModel:
-    return load_model(version, config.types)
-
-
-def _total(found: Assessment) -> Floats:
+def log_odds_of(found: Assessment) -> Floats:
     """Return the log-odds of p, which order leads of several models."""
     p = np.clip(found.p, 1e-9, 1 - 1e-9)
     total: Floats = np.log(p / (1 - p))
@@ -619,8 +625,7 @@ def _hand_lines(
     y = training.y
     base = max(float(y.mean()), 1e-9) if training.n else 1.0
     old = {signal.key: signal.points for signal in before.model.signals}
-    types = {**config.types}
-    x = signal_matrix(after.model, after.icp, training.rows.facts, types)
+    x = signal_matrix(after.model, after.icp, training.rows.facts, config.types)
     lines = []
     for i, signal in enumerate(after.model.signals):
         strong = x[:, i] > 0.5

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.views import models, proposals
+from scoring.views import models, proposals, suggestions
 
 app_name = "scoring"
 
@@ -40,6 +40,17 @@ urlpatterns = [
         "scoring/proposals/<int:proposal_id>/dismiss/",
         proposals.dismiss_proposal,
         name="dismiss_proposal",
+    ),
+    path("scoring/suggestions/", suggestions.start_suggesting, name="start_suggesting"),
+    path(
+        "scoring/suggestions/<int:suggestion_id>/",
+        suggestions.view_suggestion,
+        name="view_suggestion",
+    ),
+    path(
+        "scoring/suggestions/<int:suggestion_id>/take/",
+        suggestions.take_signals,
+        name="take_signals",
     ),
     path("scoring/jobs/<int:job_id>/", proposals.show_job, name="show_job"),
 ]

@@ -261,6 +261,10 @@ TABLE: dict[str, dict[str, Rule]] = {
     "scoring:shadow_proposal": {"POST": Rule(ANSWERS, 409, {"days": "7"})},
     "scoring:request_changes": {"POST": Rule(ANSWERS, 409, {"note": "Other points."})},
     "scoring:dismiss_proposal": {"POST": Rule(ANSWERS, 409)},
+    "scoring:start_suggesting": {"POST": Rule(MAKES_MODELS, 302, {"key": "b2b"})},
+    "scoring:view_suggestion": {"GET": Rule(READS_PROPOSALS)},
+    # Nothing was found yet.
+    "scoring:take_signals": {"POST": Rule(ANSWERS, 409, {"use": "a"})},
     "scoring:show_job": {"GET": Rule(READS_PROPOSALS)},
     # --- API -----------------------------------------------------------------------------------
     "api:openapi": {"GET": PUBLIC},

@@ -31,6 +31,7 @@ from scoring.models import (
     ModelVersion,
     Proposal,
     Standing,
+    Suggestion,
 )
 from tests import factories
 from tests.role_matrix import (
@@ -88,6 +89,7 @@ class World:
     versions: dict[str, int]
     proposals: dict[str, int]
     jobs: dict[str, int]
+    suggestions: dict[str, int]
     feedback: dict[str, int]
     alerts: dict[str, int]
 
@@ -125,6 +127,8 @@ def world(config: None, settings: Any) -> World:
         versions=dict.fromkeys(leads, _version()) | {"missing": MISSING},
         proposals=dict.fromkeys(leads, _proposal()) | {"missing": MISSING},
         jobs=dict.fromkeys(leads, _job()) | {"missing": MISSING},
+        suggestions=dict.fromkeys(leads, Suggestion.objects.create(key="b2b").pk)
+        | {"missing": MISSING},
         feedback={name: _feedback(lead) for name, lead in leads.items()} | {"missing": MISSING},
         alerts=dict.fromkeys(leads, _alert()) | {"missing": MISSING},
     )
@@ -271,6 +275,7 @@ def ask(world: World, name: str, method: str, person: str, thing: str, rule: Rul
         "version_id": world.versions,
         "proposal_id": world.proposals,
         "job_id": world.jobs,
+        "suggestion_id": world.suggestions,
         "feedback_id": world.feedback,
         "alert_id": world.alerts,
     }

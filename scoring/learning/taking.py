@@ -71,6 +71,8 @@ def model_like(
         name: {side: round(value * factor, 1) for side, value in live["groups"][name].items()}
         for name in KEPT
     }
+    # What wins is no rule of whom it is for: all leads of the segment belong to the profile.
+    lines = {signal["key"]: {"points": 0, "mu": 0} for signal in learned["signals"]}
     return {
         **live,
         "name": f"{icp.name}, learned",
@@ -78,4 +80,5 @@ def model_like(
         "groups": {"fit": learned["groups"]["fit"], **bounds},
         "signals": [*learned["signals"], *kept],
         "p": learned["p"],
+        "placement": {"cap": 1, "floor": -1, "lines": lines},
     }

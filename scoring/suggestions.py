@@ -1,0 +1,306 @@
+"""Signals that the workspace's own past leads suggest: found by a job, picked by a person.
+
+What is picked becomes drafts of an ICP and a score model, and a proposal that was measured on leads
+held out. Refused lines stay refused until their evidence changes.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+
+from accounts.models import User
+from core import conditions, jobs
+from core.clock import DatabaseNow
+from core.errors import Conflict, Invalid, NotFound
+from core.models import Job
+from core.versioning import lock_configuration, version_with
+from core.versions import Version
+from leads.models import CustomField
+from scoring.appraising import Predictions, appraise
+from scoring.assess import assess
+from scoring.definitions import parse_icp, parse_model
+from scoring.fields import CUSTOM, Field, all_fields, field_types
+from scoring.learning.evaluate import recalibrate, verdict
+from scoring.learning.points import Definitions
+from scoring.learning.suggesting import Refusal, suggest
+from scoring.learning.table import Column, Table
+from scoring.learning.taking import for_fields, icp_like, model_like
+from scoring.live import live_config, load_model
+from scoring.models import IcpVersion, ModelVersion, RefusedSignal, Suggestion
+from scoring.policies import can_change_models
+from scoring.proposing import (
+    SEED,
+    counts,
+    few_words,
+    log_odds_of,
+    past_slices,
+    period,
+    propose_version,
+    split,
+    time_for,
+    too_few,
+)
+from scoring.relearning import HOT, WARM
+from scoring.training import Training, read_training
+
+FIND, TAKE = "suggest", "take_signals"
+
+
+@transaction.atomic
+def start_suggesting(key: str, *, by: User) -> Suggestion:
+    """Start the job that looks for signals for the live model `key`.
+
+    Raises Forbidden, or NotFound when no version of the key is live.
+    """
+    can_change_models(by).require()
+    if not ModelVersion.objects.filter(key=key, state=Version.State.LIVE).exists():
+        raise NotFound
+    made = Suggestion.objects.create(key=key, created_by=by)
+    made.job = jobs.start_job(FIND, chunks=[{"suggestion": made.pk}], total=1, unit="models", by=by)
+    made.save(update_fields=["job"])
+    return made
+
+
+def _find_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
+    made = Suggestion.objects.get(pk=args["suggestion"])
+    try:
+        made.result, made.problem = find(made.key), ""
+    except Invalid as error:
+        made.problem = "; ".join(p.message for p in error.problems) or error.message
+    made.save(update_fields=["result", "problem"])
+    return {"done": 1}
+
+
+def find(key: str, seed: int = SEED) -> dict[str, Any]:
+    """Return what past leads of a model's segment suggest, as JSON values.
+
+    Raises Invalid when there are too few outcomes.
+    """
+    training, table, name_of = _past(key)
+    if too_few(training):
+        raise Invalid(few_words(training))
+    found = suggest(table, training.y, _time(training), seed=seed, refused=refusals())
+    definitions = found.definitions
+    result: dict[str, Any] = {
+        **counts(training),
+        "lines": [line.as_json() for line in found.lines],
+        "warnings": [n.as_json() for n in (*training.notices, *found.notices)],
+        "definitions": None,
+        "name_of": name_of,
+    }
+    if definitions is None:
+        return result
+    result["definitions"] = _as_json(definitions)
+    train, test = split(training, seed)
+    evidence, decided = _measure(training, table, train, test, seed)
+    return {**result, **evidence, "verdict": decided}
+
+
+def _past(key: str) -> tuple[Training, Table, dict[str, str]]:
+    """Return the past leads of a model's segment with all fields that are known on arrival, and
+    the field behind each column's name.
+    """
+    config = live_config()
+    live = next((m for m in config.everything if m.key == key), None)
+    if live is None:
+        raise NotFound
+    fields = _arrival_fields()
+    training = read_training([config], fields)
+    if live.icp.segment:
+        types = field_types(all_fields())
+        truth = conditions.evaluate(live.icp.segment, training.rows.facts, types)
+        training = training.take(np.flatnonzero(truth == conditions.TRUE))
+    columns, name_of = {}, {}
+    for field in fields:
+        label = field.label if field.label not in name_of else field.name
+        column = _column(training, field, label)
+        if column.missing.all():
+            continue  # nothing to say about it
+        name_of[label] = field.name
+        columns[label] = column
+    return training, Table(training.n, columns), name_of
+
+
+def _arrival_fields() -> list[Field]:
+    later = set(
+        CustomField.objects.exclude(known_when=CustomField.KnownWhen.ARRIVAL).values_list(
+            "key", flat=True
+        )
+    )
+    dates = set(CustomField.objects.filter(type="date").values_list("key", flat=True))
+    out = {f"{CUSTOM}{key}" for key in later | dates}
+    return [f for name, f in all_fields().items() if name not in out]
+
+
+def _column(training: Training, field: Field, label: str) -> Column:
+    facts = training.rows.facts
+    if field.type == "text":
+        codes, values = facts.text_columns[field.name]
+        return Column(label, "text", codes=codes, values=tuple(values))
+    return Column(label, field.type, numbers=facts.number_columns[field.name])
+
+
+def _time(training: Training) -> Any:
+    return training.at if training.in_order else None
+
+
+def _measure(
+    training: Training, table: Table, train: Any, test: Any, seed: int
+) -> tuple[dict[str, Any], str]:
+    """Return what signals found on one part of the leads were worth on the other part."""
+    y, config = training.y, live_config()
+    early = suggest(
+        table.take(train),
+        y[train],
+        training.at[train] if training.in_order else None,
+        seed=seed,
+        refused=refusals(),
+    )
+    if early.definitions is None:
+        return {}, "keep"
+    inside, outside = training.take(train), training.take(test)
+    live_in = log_odds_of(assess(inside.rows, config))
+    live_out = log_odds_of(assess(outside.rows, config))
+    live_p = recalibrate(live_in, y[train], live_out)
+    held = table.take(test)
+    p, points = early.definitions.probability(held), early.definitions.points(held)
+    decided = verdict(
+        y[test],
+        p,
+        live_out,
+        live_p,
+        float(y[train].mean()),
+        len(train),
+        int(y[train].sum()),
+        early.learned.gain_z,
+    )
+    hot = assess(outside.rows, config).tier == 2
+    evidence = {
+        "seed": seed,
+        "trained_on": period(training, train),
+        "tested_on": period(training, test),
+        "backtest": appraise(
+            y[test],
+            Predictions(live_out, live_p),
+            Predictions(points, p),
+            past_slices(outside),
+            *time_for(training, test, hot),
+            seed,
+        ),
+    }
+    return evidence, decided
+
+
+@transaction.atomic
+def start_taking(suggestion: Suggestion, keep: Collection[str], *, by: User) -> Job:
+    """Refuse the lines that are not kept, and start the job that makes drafts and a proposal.
+
+    Raises Forbidden, Conflict, or Invalid when no line is kept.
+    """
+    can_change_models(by).require()
+    suggestion = Suggestion.objects.select_for_update().get(pk=suggestion.pk)
+    lines = suggestion.result.get("lines", [])
+    if not suggestion.result.get("definitions"):
+        raise Conflict("There is nothing to take here.")
+    if suggestion.taken_id is not None:
+        raise Conflict("This was taken already. Look for signals anew to take others.")
+    if not any(line["key"] in keep for line in lines):
+        raise Invalid.field("use", "required", "keep at least one line")
+    refuse(lines, keep, by=by)
+    wanted = [line["key"] for line in lines if line["key"] in keep]
+    suggestion.job = jobs.start_job(
+        TAKE,
+        chunks=[{"suggestion": suggestion.pk, "keep": wanted}],
+        total=1,
+        unit="models",
+        by=by,
+    )
+    suggestion.save(update_fields=["job"])
+    return suggestion.job
+
+
+def _take_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
+    suggestion = Suggestion.objects.get(pk=args["suggestion"])
+    by = User.objects.get(pk=job.created_by_id or 0)
+    version = take(suggestion, args["keep"], by=by)
+    result = suggestion.result
+    measured = None
+    if "backtest" in result:
+        kept = ("seed", "trained_on", "tested_on", "backtest", "warnings")
+        measured = {name: result[name] for name in kept if name in result}, result["verdict"]
+    propose_version(version, by=by, note="From suggested signals.", measured=measured)
+    return {"done": 1}
+
+
+def take(suggestion: Suggestion, keep: Collection[str], *, by: User) -> ModelVersion:
+    """Make drafts of an ICP and a score model from the lines `keep`; return the model's."""
+    result = suggestion.result
+    definitions: Definitions | None = Definitions(**result["definitions"], counts={})
+    assert definitions is not None
+    out = [line["key"] for line in result["lines"] if line["key"] not in keep]
+    if out:
+        training, table, _ = _past(suggestion.key)
+        definitions = definitions.without(out, table, training.y, np.ones(training.n))
+    if definitions is None:
+        raise Invalid.field("use", "required", "keep at least one line")
+    definitions = for_fields(definitions, result["name_of"])
+    types = field_types(all_fields())
+    with transaction.atomic():
+        lock_configuration()
+        live = (
+            ModelVersion.objects.filter(key=suggestion.key, state=Version.State.LIVE)
+            .select_related("icp", "framework")
+            .first()
+        )
+        if live is None:
+            raise Conflict(f"No version of {suggestion.key} is live any more.")
+        old = load_model(live, types)
+        icp_content = icp_like(definitions, live.icp.definition)
+        content = model_like(definitions, live.definition, old.model, old.icp)
+        content["marks"] = {"hot": HOT, "warm": WARM}
+        parse_model(content, parse_icp(icp_content, types), old.framework, types)
+        icp, _ = version_with(IcpVersion, live.icp.key, icp_content, by=by)
+        version, _ = version_with(
+            ModelVersion, live.key, content, by=by, pins={"icp": icp, "framework": live.framework}
+        )
+        Suggestion.objects.filter(pk=suggestion.pk).update(taken=version)
+    return version
+
+
+def refusals() -> list[Refusal]:
+    """Return what people did not want, with the evidence there was."""
+    rows = RefusedSignal.objects.values_list("fingerprint", "n", "effect")
+    return [Refusal(*row) for row in rows]
+
+
+def refuse(lines: Sequence[Mapping[str, Any]], keep: Collection[str], *, by: User) -> None:
+    """Refuse the lines whose keys are not kept, and forget refusals of those that are."""
+    for line in lines:
+        if line["key"] in keep:
+            RefusedSignal.objects.filter(fingerprint=line["fingerprint"]).delete()
+        else:
+            RefusedSignal.objects.update_or_create(
+                fingerprint=line["fingerprint"],
+                defaults={
+                    "label": line["label"],
+                    "n": line["n"],
+                    "effect": line["effect"],
+                    "refused_by": by,
+                    "refused_at": DatabaseNow(),
+                },
+            )
+
+
+def _as_json(definitions: Definitions) -> dict[str, Any]:
+    return {
+        "icp": definitions.icp,
+        "model": definitions.model,
+        "types": dict(definitions.types),
+        "scale": definitions.scale,
+    }
+
+
+jobs.register(FIND, _find_chunk)
+jobs.register(TAKE, _take_chunk)

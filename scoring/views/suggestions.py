@@ -1,0 +1,67 @@
+"""Pages of suggested signals: look for them, pick, take."""
+
+from typing import cast
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import User
+from core.clock import now
+from core.errors import Invalid, NotFound
+from core.filters import require_known
+from scoring import policies, suggestions
+from scoring.models import Suggestion
+
+
+def _suggestion(suggestion_id: int) -> Suggestion:
+    found = Suggestion.objects.select_related("job", "taken").filter(pk=suggestion_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+@require_POST
+def start_suggesting(request: HttpRequest) -> HttpResponse:
+    """Look for signals in the past leads of a model."""
+    viewer = cast(User, request.user)
+    made = suggestions.start_suggesting(request.POST.get("key", ""), by=viewer)
+    return redirect("scoring:view_suggestion", made.pk)
+
+
+@require_safe
+def view_suggestion(request: HttpRequest, suggestion_id: int) -> HttpResponse:
+    """What was found, to pick from."""
+    viewer = cast(User, request.user)
+    policies.can_read_proposals(viewer).require()
+    require_known(request.GET, (), "suggested signals")
+    return _page(request, viewer, _suggestion(suggestion_id))
+
+
+def _page(
+    request: HttpRequest, viewer: User, found: Suggestion, problem: str = "", status: int = 200
+) -> HttpResponse:
+    context = {
+        "suggestion": found,
+        "result": found.result,
+        "job": found.job,
+        "working": found.job is not None and not found.job.ended,
+        "problem": problem,
+        "may_change": policies.can_change_models(viewer),
+        "now": now(),
+    }
+    return render(request, "scoring/suggestion.html", context, status=status)
+
+
+@require_POST
+def take_signals(request: HttpRequest, suggestion_id: int) -> HttpResponse:
+    """Make drafts from the picked lines and put them up for review."""
+    viewer = cast(User, request.user)
+    policies.can_change_models(viewer).require()
+    found = _suggestion(suggestion_id)
+    try:
+        suggestions.start_taking(found, request.POST.getlist("use"), by=viewer)
+    except Invalid as error:
+        words = "; ".join(p.message for p in error.problems)
+        return _page(request, viewer, found, words, status=422)
+    return redirect("scoring:list_proposals")

@@ -1,0 +1,76 @@
+"""Signals from the workspace's own past leads: found, picked, measured, taken."""
+
+import numpy as np
+import pytest
+from django.test import Client
+
+from accounts.models import Team, User
+from core.models import Job
+from leads.models import CustomField, Lead
+from scoring import reviewing
+from scoring.models import ModelVersion, Proposal, RefusedSignal, Standing, Suggestion
+from scoring.suggestions import find
+from tests.scoring.test_proposing import done, history
+
+pytestmark = pytest.mark.django_db
+
+
+def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
+    team: Team, model_owner: User, client: Client
+) -> None:
+    history(team, n=300, won_by="nothing")
+    CustomField.objects.create(key="plan", label="Plan", type="text")
+    CustomField.objects.create(key="mood", label="Mood", type="text", known_when="outcome")
+    random = np.random.default_rng(5)
+    for lead in Lead.objects.filter(team=team):
+        won = lead.stage == "won"
+        gold = random.random() < (0.8 if won else 0.2)
+        mood = "glad" if won else "sad"
+        lead.custom = {"plan": "Gold" if gold else "Basic", "mood": mood}
+        lead.save(update_fields=["custom"])
+    client.force_login(model_owner)
+    address = client.post("/scoring/suggestions/", {"key": "b2b"})["Location"]
+    found = Suggestion.objects.get()
+    assert found.job is not None
+    assert done(found.job).state == Job.State.SUCCEEDED, found.job.error
+    found.refresh_from_db()
+    lines = found.result["lines"]
+    assert lines[0]["field"] == "Plan"
+    assert "Mood" not in {line["field"] for line in lines}  # the outcome in disguise
+    assert found.result["verdict"] == "propose"
+    page = client.get(address).content.decode()
+    assert "Plan: " in page
+    assert client.post(f"{address}take/").status_code == 422  # nothing ticked
+
+    keep = [line["key"] for line in lines if line["field"] == "Plan"]
+    assert client.post(f"{address}take/", {"use": keep}).status_code == 302
+    assert RefusedSignal.objects.count() == len(lines) - len(keep)
+    found.refresh_from_db()
+    assert done(found.job).state == Job.State.SUCCEEDED, found.job.error
+    proposal = Proposal.objects.get()
+    assert (proposal.verdict, proposal.author) == ("propose", model_owner)
+    assert proposal.evidence["trained_on"]["to"] <= proposal.evidence["tested_on"]["from"]
+    assert client.post(f"{address}take/", {"use": keep}).status_code == 409  # once
+
+    job = reviewing.approve(proposal, by=model_owner, seen=reviewing.slice_names(proposal))
+    assert job is not None
+    assert done(job).state == Job.State.SUCCEEDED, job.error
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    open_leads = Standing.objects.filter(is_open=True)
+    assert set(open_leads.values_list("model_version", flat=True)) == {live.pk}
+    by_plan = dict(open_leads.values_list("lead__custom__plan", "score"))
+    assert by_plan["Gold"] > by_plan["Basic"]
+    # What was refused is not suggested again from the same outcomes.
+    refused = set(RefusedSignal.objects.values_list("fingerprint", flat=True))
+    assert not refused & {line["fingerprint"] for line in find("b2b")["lines"]}
+
+
+def test_too_few_outcomes_are_said(team: Team, model_owner: User, client: Client) -> None:
+    history(team, n=30)
+    client.force_login(model_owner)
+    address = client.post("/scoring/suggestions/", {"key": "b2b"})["Location"]
+    job = Suggestion.objects.get().job
+    assert job is not None
+    done(job)
+    assert "30 of 100" in client.get(address).content.decode()
+    assert client.post("/scoring/suggestions/", {"key": "none"}).status_code == 404
