@@ -16,3 +16,8 @@ class CallsConfig(AppConfig):
             SELECT lead_id FROM calls_call WHERE lead_id = ANY(%(leads)s)
             """
         )
+
+        from calls.selectors import calls_by_version
+        from scoring.framework_selectors import count_uses
+
+        count_uses(calls_by_version)

@@ -422,3 +422,13 @@ def plot_of(call: Call) -> StepPlot:
     if call.end_score is not None and call.end_low is not None and call.end_high is not None:
         steps.append(Step("end", call.end_low, call.end_score, call.end_high, call.end_tier))
     return step_plot(steps)
+
+
+def calls_by_version(framework_version_ids: Sequence[int]) -> dict[int, int]:
+    """Return how many calls were held by each framework version, by its id; one query."""
+    return dict(
+        Call.objects.filter(framework_version__in=framework_version_ids)
+        .order_by()
+        .values_list("framework_version")
+        .annotate(Count("pk"))
+    )

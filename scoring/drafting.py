@@ -81,7 +81,7 @@ def delete_draft(version: ModelVersion, *, by: User) -> None:
     version.delete()
 
 
-def content_tag(version: ModelVersion) -> str:
+def content_tag(version: Version) -> str:
     """Return a short name of a version's content."""
     text = json.dumps(version.definition, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

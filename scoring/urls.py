@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.views import models, proposals, suggestions
+from scoring.views import models, proposals, scripts, suggestions
 
 app_name = "scoring"
 
@@ -53,4 +53,41 @@ urlpatterns = [
         name="take_signals",
     ),
     path("scoring/jobs/<int:job_id>/", proposals.show_job, name="show_job"),
+    path("scoring/scripts/", scripts.list_frameworks, name="list_frameworks"),
+    path("scoring/scripts/new/", scripts.start_framework, name="start_framework"),
+    path("scoring/scripts/<int:framework_id>/", scripts.view_framework, name="view_framework"),
+    path(
+        "scoring/scripts/<int:framework_id>/preview/",
+        scripts.preview_framework,
+        name="preview_framework",
+    ),
+    path("scoring/scripts/<int:framework_id>/draft/", scripts.open_draft, name="open_draft"),
+    path(
+        "scoring/scripts/<int:framework_id>/question/", scripts.edit_question, name="edit_question"
+    ),
+    path(
+        "scoring/scripts/<int:framework_id>/criterion/",
+        scripts.edit_criterion,
+        name="edit_criterion",
+    ),
+    path(
+        "scoring/scripts/<int:framework_id>/arrange/",
+        scripts.arrange_framework,
+        name="arrange_framework",
+    ),
+    path(
+        "scoring/scripts/<int:framework_id>/publish/",
+        scripts.publish_framework,
+        name="publish_framework",
+    ),
+    path(
+        "scoring/scripts/<int:framework_id>/discard/",
+        scripts.discard_framework,
+        name="discard_framework",
+    ),
+    path(
+        "scoring/scripts/<int:framework_id>/switch/",
+        scripts.switch_framework,
+        name="switch_framework",
+    ),
 ]

@@ -57,6 +57,17 @@ other_manager     w     w     w      w       .
 model_owner       w     w     w      w       .
 admin             w     w     w      w       .
 """
+# Drafts of scripts: who may change the configuration. `own` to `unowned` are one draft.
+CHANGES_DRAFTS = """
+                 own   team  other unowned missing
+owner             r     r     r      r       r
+mate              r     r     r      r       r
+stranger          r     r     r      r       r
+manager           r     r     r      r       r
+other_manager     r     r     r      r       r
+model_owner       w     w     w      w       .
+admin             w     w     w      w       .
+"""
 # Backtests belong to all alike: who reads the pipeline reads them, who changes models makes them.
 READS_BACKTESTS = """
                  own   team  other unowned missing
@@ -113,6 +124,7 @@ admin             w     w     w      w       .
 # Without an object: w gets through, r is refused with a reason.
 EVERYBODY = "owner w, mate w, stranger w, manager w, other_manager w, model_owner w, admin w"
 ADDS_LEADS = "owner w, mate w, stranger w, manager w, other_manager w, model_owner r, admin w"
+CONFIGURES = "owner r, mate r, stranger r, manager r, other_manager r, model_owner w, admin w"
 CALLS_OWN = "owner w, mate r, stranger !, manager w, other_manager !, model_owner r, admin w"
 MAKES_MODELS = "owner r, mate r, stranger r, manager r, other_manager r, model_owner w, admin w"
 # Working a queue: whoever owns leads.
@@ -266,6 +278,29 @@ TABLE: dict[str, dict[str, Rule]] = {
     # Nothing was found yet.
     "scoring:take_signals": {"POST": Rule(ANSWERS, 409, {"use": "a"})},
     "scoring:show_job": {"GET": Rule(READS_PROPOSALS)},
+    "scoring:list_frameworks": {"GET": Rule()},
+    "scoring:start_framework": {
+        "GET": Rule(CONFIGURES),
+        "POST": Rule(CONFIGURES, 302, {"name": "Ours", "start": "template:meddic"}),
+    },
+    "scoring:view_framework": {"GET": Rule(READS_MODELS)},
+    "scoring:preview_framework": {"GET": Rule(READS_MODELS)},
+    "scoring:open_draft": {"POST": Rule(CHANGES_DRAFTS, 302)},
+    "scoring:edit_question": {
+        "GET": Rule(CHANGES_DRAFTS),
+        # Nothing is filled in: whoever may edit is told so.
+        "POST": Rule(CHANGES_DRAFTS, 422),
+    },
+    "scoring:edit_criterion": {"GET": Rule(CHANGES_DRAFTS), "POST": Rule(CHANGES_DRAFTS, 422)},
+    "scoring:arrange_framework": {
+        "POST": Rule(CHANGES_DRAFTS, 302, {"part": "criteria", "key": "need", "act": "up"})
+    },
+    "scoring:publish_framework": {"POST": Rule(CHANGES_DRAFTS, 302)},
+    "scoring:discard_framework": {"POST": Rule(CHANGES_DRAFTS, 302)},
+    "scoring:switch_framework": {
+        "GET": Rule(CHANGES_DRAFTS),
+        "POST": Rule(CHANGES_DRAFTS, 302, {"model": "b2b"}),
+    },
     # --- API -----------------------------------------------------------------------------------
     "api:openapi": {"GET": PUBLIC},
     "api:me": {"GET": Rule()},
