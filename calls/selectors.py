@@ -7,10 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject, Length, Lower
 
-from accounts.models import Team, User
+from accounts.models import User
 from accounts.roles import READS_ALL, Role
 from calls.consequences import Consequence, consequences, play_names
 from calls.filters import CallFilters
@@ -309,6 +309,7 @@ class Brief:
     consequences: list[Consequence]
     plays: list[tuple[str, str, str]]
     frequent: dict[str, list[str]]
+    currencies: list[str]
     local_time: dt.datetime
     as_of: dt.datetime
 
@@ -335,7 +336,12 @@ def read_brief(call: Call) -> Brief:
         last=before.select_related("outcome", "rep").order_by("-started_at", "-id").first(),
         consequences=consequences(lead, list(CallOutcome.objects.all()), moment, places),
         plays=play_names(),
-        frequent=frequent_captures(lead.team),
+        frequent=frequent_captures(lead.team_id),
+        currencies=list(
+            dict.fromkeys(
+                filter(None, (lead.currency, places.workspace.currency, *places.workspace.rates))
+            )
+        ),
         local_time=moment.astimezone(zone),
         as_of=moment,
     )
@@ -346,15 +352,12 @@ MOST_FREQUENT = 5
 SHORT = 40  # characters of what fits on a button; longer ones are nobody's but the lead's
 
 
-def frequent_captures(team: Team | None) -> dict[str, list[str]]:
+def frequent_captures(team_id: int | None) -> dict[str, list[str]]:
     """Return what a team's leads brought up at least twice lately, by kind, the most first."""
-    newest = CallAnswer.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    newest = Subquery(CallAnswer.objects.order_by("-pk").values("pk")[:1])
     rows = (
-        CallAnswer.objects.filter(
-            pk__gt=newest - RECENT_ROWS,
-            kind__in=(KINDS.CONCERN, KINDS.COMPETITOR),
-            call__lead__team=team,
-        )
+        CallAnswer.objects.filter(Q(call__lead__team_id=team_id), pk__gt=newest - RECENT_ROWS)
+        .filter(kind__in=(KINDS.CONCERN, KINDS.COMPETITOR))
         .annotate(words=Lower("quote"), size=Length("quote"))
         .filter(size__lte=SHORT)
         .values("kind", "words")

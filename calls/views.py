@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.middleware import HtmxDetails
 
-from accounts.models import User, Workspace
+from accounts.models import User
 from calls import policies, selectors, services
 from calls.filters import CallFilters
 from calls.forms import FinishForm
@@ -152,7 +152,7 @@ def _show_console(
         "my_notes": my_notes,
         "key": uuid4().hex,
         "next": _next_page(request) or _next_work(cast(PageRequest, request).user, call),
-        "currencies": _currencies(call),
+        "currencies": brief.currencies,
     }
     return render(request, "calls/console.html", context, status=status)
 
@@ -169,13 +169,6 @@ def _next_page(request: HttpRequest) -> str:
 def _next_work(viewer: User, call: Call) -> str:
     """Return the page that goes on with the next lead of a queue, "" outside of one."""
     return reverse("desk:work") if is_in_hand(viewer, call.lead_id) else ""
-
-
-def _currencies(call: Call) -> list[str]:
-    """Return the currencies of amounts, the lead's first."""
-    workspace = Workspace.current()
-    known = [call.lead.currency, workspace.currency, *sorted(workspace.rates)]
-    return list(dict.fromkeys(filter(None, known)))
 
 
 def _current(progress: Progress, key: str) -> Line | None:

@@ -164,6 +164,8 @@ def test_a_whole_call_runs_by_keyboard_only(rep_page: Page, site: str, warm_lead
     page.locator(".toast [data-dismiss]").click()
     expect(page.get_by_text("Hosting in the EU was asked for.")).to_be_visible()
     check_axe(page, "the record of a call")
+    page.goto(f"{site}/calls/")
+    check_axe(page, "the list of calls")
     call = Call.objects.get()
     assert list(dict.fromkeys(a.question for a in call.answers.filter(kind="answer"))) == asked
     filed = call.answers.filter(dimension="authority", quote="she signs alone").get()

@@ -250,9 +250,9 @@ def test_what_comes_up_often_is_offered_within_the_team(rep: User, stranger: Use
     for number, words in enumerate(("Acme", "acme", "Once only", "x" * 41, "x" * 41)):
         call, _ = services.start_call(factories.make_lead(owner=rep), by=rep)
         services.capture(call.pk, "competitor", words, by=rep, client_key=str(number))
-    assert list(frequent_captures(rep.team)) == ["competitor"]
-    assert [said.lower() for said in frequent_captures(rep.team)["competitor"]] == ["acme"]
-    assert frequent_captures(stranger.team) == {}
+    assert list(frequent_captures(rep.team_id)) == ["competitor"]
+    assert [said.lower() for said in frequent_captures(rep.team_id)["competitor"]] == ["acme"]
+    assert frequent_captures(stranger.team_id) == {}
 
 
 # --- notes -------------------------------------------------------------------------------------
