@@ -53,14 +53,15 @@ def plan(lead_ids: Sequence[int]) -> int:
     return _plan_locked(_lock(lead_ids), places, Spread(places))
 
 
-def plan_pending() -> int:
-    """Plan the next marked leads, the hot ones first, a batch per transaction.
+def plan_pending(most: int = LIST) -> int:
+    """Plan the next marked leads, the hot ones first, a batch per transaction; `most` are put in
+    order at once, and hotter ones that are marked meanwhile wait for these.
 
     Returns how many were planned. Leads that another transaction holds are left for later.
     """
     places = Places()
     spread = Spread(places, in_turn=True)
-    ids = _pending()
+    ids = _pending(most)
     planned = 0
     for start in range(0, len(ids), BATCH):
         with transaction.atomic():
@@ -68,7 +69,7 @@ def plan_pending() -> int:
     return planned
 
 
-def _pending() -> list[int]:
+def _pending(most: int) -> list[int]:
     """Return ids of marked leads. Those without a tier have something to end: after the hot.
 
     Otherwise in the order of ids, so that a batch reads and writes one stretch of each table.
@@ -81,7 +82,7 @@ def _pending() -> list[int]:
                           WHEN tier = 'warm' THEN 2 ELSE 3 END, lead_id
             LIMIT %s
             """,
-            [LIST],
+            [most],
         )
         return [row[0] for row in cursor.fetchall()]
 

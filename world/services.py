@@ -15,6 +15,7 @@ from world.configuration import configure
 from world.tasks import start_building
 
 Tell = Callable[[str], None]
+PLANNED_AT_ONCE = 200_000  # leads put in order at once: nobody waits for the hottest of a new world
 
 
 @dataclass
@@ -83,7 +84,7 @@ def plan_all(report: Report, *, tell: Tell) -> None:
     """Plan every lead that waits for it."""
     planned = 0
     with report.timed("plan"):
-        while done := plan_pending():
+        while done := plan_pending(PLANNED_AT_ONCE):
             planned += done
             tell(f"Planned: {planned:,}")
     report.counts["planned"] = planned
