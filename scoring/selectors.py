@@ -22,6 +22,7 @@ from scoring.features import Facts, bands, signal_matrix
 from scoring.live import LiveConfig, LiveModel, live_at, live_config
 from scoring.models import Evidence
 from scoring.questions import is_settled, reason, worth_asking
+from scoring.ranking import p_interval
 from scoring.scorecard import UNTRACKED, Line, ledger
 from scoring.tiers import NAMES
 
@@ -72,6 +73,8 @@ class Explanation:
     model_number: int
     p: float
     p_label: str
+    p_interval: tuple[float, float] | None
+    p_from: int | None
     reasons: list[str]
     gates_met: bool
     scored_at: dt.datetime
@@ -148,6 +151,8 @@ class _Page:
             model_number=live.number,
             p=float(result.p[at]),
             p_label=live.model.p_label,
+            p_interval=p_interval(live.model, float(result.p[at])),
+            p_from=live.model.learned.n if live.model.learned else None,
             reasons=_reasons(lines),
             gates_met=bool(self._gates_met[row]),
             scored_at=self._moment,

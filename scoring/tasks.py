@@ -12,7 +12,7 @@ from core import jobs
 from core.clock import DatabaseNow, now
 from core.models import Job
 from core.sweeps import sweep
-from scoring import proposing, suggestions  # noqa: F401 (registers its jobs)
+from scoring import proposing, shadowing, suggestions  # noqa: F401 (registers its jobs)
 from scoring.feedback import answer_by_versions
 from scoring.live import NotConfigured
 from scoring.models import Standing
@@ -72,6 +72,12 @@ def learn_nightly() -> int:
             return 0
     proposing.start_learning(None)
     return 1
+
+
+@sweep("scoring.score_in_shadow", queue="bulk")
+def score_in_shadow() -> int:
+    """Score a batch of open leads under versions in the shadow."""
+    return shadowing.score_batch()
 
 
 def _last_night() -> dt.datetime:

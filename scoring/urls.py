@@ -52,6 +52,11 @@ urlpatterns = [
         suggestions.take_signals,
         name="take_signals",
     ),
+    path(
+        "scoring/proposals/<int:proposal_id>/shadow/scores/",
+        proposals.show_shadow,
+        name="show_shadow",
+    ),
     path("scoring/jobs/<int:job_id>/", proposals.show_job, name="show_job"),
     path("scoring/scripts/", scripts.list_frameworks, name="list_frameworks"),
     path("scoring/scripts/new/", scripts.start_framework, name="start_framework"),

@@ -271,6 +271,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     # It is a note without a version: whoever may decide is told that there is nothing to decide.
     "scoring:approve_proposal": {"POST": Rule(ANSWERS, 409)},
     "scoring:shadow_proposal": {"POST": Rule(ANSWERS, 409, {"days": "7"})},
+    "scoring:show_shadow": {"GET": Rule(READS_PROPOSALS, 409)},
     "scoring:request_changes": {"POST": Rule(ANSWERS, 409, {"note": "Other points."})},
     "scoring:dismiss_proposal": {"POST": Rule(ANSWERS, 409)},
     "scoring:start_suggesting": {"POST": Rule(MAKES_MODELS, 302, {"key": "b2b"})},

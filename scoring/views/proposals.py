@@ -9,9 +9,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from core.clock import now
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from core.filters import require_known
-from scoring import policies, proposal_selectors, proposing, reviewing
+from scoring import policies, proposal_selectors, proposing, reviewing, shadowing
 from scoring.forms import NoteForm, ShadowForm
 from scoring.models import Proposal
 
@@ -109,6 +109,22 @@ def shadow_proposal(request: HttpRequest, proposal_id: int) -> HttpResponse:
         return _review(request, viewer, proposal, shadow=form, status=422)
     reviewing.shadow(proposal, by=viewer, days=form.cleaned_data["days"])
     return redirect("scoring:view_proposal", proposal.pk)
+
+
+@require_safe
+def show_shadow(request: HttpRequest, proposal_id: int) -> HttpResponse:
+    """Where a version in the shadow disagrees, and how both fare on new outcomes."""
+    viewer = _reader(request)
+    proposal = proposal_selectors.get_proposal(proposal_id)
+    if proposal.version is None:
+        raise Conflict("This is a note without a version.")
+    context = {
+        "proposal": proposal,
+        "version": proposal.version,
+        "page": shadowing.read_shadow(proposal.version, viewer),
+        "now": now(),
+    }
+    return render(request, "scoring/shadow.html", context)
 
 
 @require_POST

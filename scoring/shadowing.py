@@ -1,0 +1,171 @@
+"""Versions in the shadow: they score open leads beside the live one and touch no standing.
+
+A bounded, even share of the open leads is kept up to date by a sweep. Where the tiers differ a
+person can look; as outcomes arrive, both models are measured on leads that neither learned from.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db import connection, transaction
+from django.db.models import F
+from sklearn.metrics import log_loss
+
+from accounts.models import User
+from core.clock import DatabaseNow
+from leads.models import Lead
+from scoring import facts as fact_store
+from scoring.assess import assess
+from scoring.learning.screening import rank_auc
+from scoring.models import ModelVersion, Proposal, ProposalEvent, ShadowScore
+from scoring.previewing import candidate_config
+from scoring.tiers import NAMES
+
+MOST = 20_000  # open leads that a version in the shadow scores, spread evenly
+BATCH = 2_500
+SHOWN = 50
+LEAST_OUTCOMES = 20  # below which no measure is told
+
+
+def score_batch() -> int:
+    """Score a batch of open leads under a version in the shadow; return how many."""
+    _end_over()
+    for proposal in Proposal.objects.filter(state=Proposal.State.SHADOW).order_by("pk"):
+        version = (
+            ModelVersion.objects.select_related("icp", "framework")
+            .filter(pk=proposal.version_id or 0)
+            .first()
+        )
+        if version is not None and (ids := _due(version)):
+            _score(version, ids)
+            return len(ids)
+    return 0
+
+
+@transaction.atomic
+def _end_over() -> None:
+    """Hand proposals whose days in the shadow are over back to review."""
+    over = Proposal.objects.select_for_update(skip_locked=True).filter(
+        state=Proposal.State.SHADOW, shadow_until__lte=DatabaseNow()
+    )
+    for proposal in over:
+        proposal.state = Proposal.State.OPEN
+        proposal.save(update_fields=["state"])
+        ProposalEvent.objects.create(
+            proposal=proposal, kind=ProposalEvent.Kind.SHADOWED, note="Its days are over."
+        )
+
+
+def _due(version: ModelVersion) -> list[int]:
+    """Return open leads that were rescored since their shadow score, or have none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM scoring_standing WHERE is_open AND state <> 'unscored'"
+        )
+        every = max(1, -(-cursor.fetchone()[0] // MOST))
+        cursor.execute(
+            """
+            SELECT s.lead_id FROM scoring_standing s
+            LEFT JOIN scoring_shadowscore x ON x.version_id = %s AND x.lead_id = s.lead_id
+            WHERE s.is_open AND s.state <> 'unscored' AND s.lead_id %% %s = 0
+              AND (x.lead_id IS NULL OR x.at < s.scored_at OR x.live_score <> s.score
+                   OR x.live_tier <> s.tier)
+            ORDER BY s.lead_id LIMIT %s
+            """,
+            [version.pk, every, BATCH],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _score(version: ModelVersion, lead_ids: list[int]) -> None:
+    config = candidate_config(version)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT date_part('epoch', leadqual_now())")
+        rows = fact_store.read(lead_ids, config, cursor.fetchone()[0])
+        found = assess(rows, config)
+        cursor.execute(
+            """
+            INSERT INTO scoring_shadowscore
+                (version_id, lead_id, score, tier, p, live_score, live_tier, live_p, at)
+            SELECT %s, n.lead_id, n.score, n.tier, n.p, s.score, s.tier, s.p, leadqual_now()
+            FROM unnest(%s::bigint[], %s::smallint[], %s::text[], %s::float8[])
+                AS n(lead_id, score, tier, p)
+            JOIN scoring_standing s USING (lead_id)
+            ON CONFLICT (version_id, lead_id) DO UPDATE SET
+                score = excluded.score, tier = excluded.tier, p = excluded.p,
+                live_score = excluded.live_score, live_tier = excluded.live_tier,
+                live_p = excluded.live_p, at = excluded.at
+            """,
+            [
+                version.pk,
+                rows.facts.lead_ids.tolist(),
+                found.score.tolist(),
+                [NAMES[code] for code in found.tier.tolist()],
+                found.p.tolist(),
+            ],
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Both models on leads whose outcome came after their shadow score; None where too few."""
+
+    n: int
+    won: int
+    live_auc: float | None
+    shadow_auc: float | None
+    live_loss: float | None
+    shadow_loss: float | None
+
+
+@dataclass(frozen=True)
+class ShadowPage:
+    """What a version in the shadow says so far."""
+
+    scored: int
+    differ: int
+    leads: list[tuple[ShadowScore, str]]
+    measured: Measured
+
+
+def read_shadow(version: ModelVersion, viewer: User) -> ShadowPage:
+    """Return where a version in the shadow disagrees, and how both fare; five queries."""
+    scores = ShadowScore.objects.filter(version=version)
+    differing = scores.exclude(tier=F("live_tier"))
+    most = differing.annotate(gap=F("score") - F("live_score")).order_by("-gap", "lead_id")
+    # From both ends: the most raised and the most lowered.
+    half = SHOWN // 2
+    shown = list(most[:half]) + [s for s in most.reverse()[:half] if s.score < s.live_score]
+    unique = {score.lead_id: score for score in shown}
+    names = {
+        lead.pk: str(lead) for lead in Lead.objects.visible_to(viewer).filter(pk__in=list(unique))
+    }
+    return ShadowPage(
+        scored=scores.count(),
+        differ=differing.count(),
+        leads=[(score, names.get(pk, "")) for pk, score in unique.items()],
+        measured=_measured(version),
+    )
+
+
+def _measured(version: ModelVersion) -> Measured:
+    rows: Any = ShadowScore.objects.filter(
+        version=version,
+        lead__outcomes__at__gte=F("at"),
+        lead__outcomes__result__in=("won", "lost"),
+    ).values_list("lead__outcomes__result", "live_p", "p")
+    y = np.array([result == "won" for result, _, _ in rows], dtype=float)
+    n, won = len(y), int(y.sum())
+    if n < LEAST_OUTCOMES or not 0 < won < n:
+        return Measured(n, won, None, None, None, None)
+    live = np.array([p for _, p, _ in rows])
+    ours = np.array([p for _, _, p in rows])
+    return Measured(
+        n,
+        won,
+        rank_auc(y, live),
+        rank_auc(y, ours),
+        float(log_loss(y, live, labels=[0, 1])),
+        float(log_loss(y, ours, labels=[0, 1])),
+    )

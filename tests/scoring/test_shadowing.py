@@ -1,0 +1,72 @@
+"""A version in the shadow scores beside the live one and touches nothing."""
+
+import datetime as dt
+
+import pytest
+from django.test import Client
+
+from accounts.models import Team, User
+from core.clock import now
+from leads.models import Outcome
+from scoring import drafting, reviewing
+from scoring.models import ModelVersion, Proposal, ShadowScore, Standing
+from scoring.shadowing import read_shadow
+from scoring.tasks import score_in_shadow
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def proposed(by: User, **changes: object) -> Proposal:
+    """A draft of the b2b model that is up for review."""
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    draft = drafting.make_draft(live, by=by)
+    content = {**draft.definition, **changes}
+    draft = drafting.save_draft(draft, content, by=by, read=drafting.content_tag(draft))
+    return Proposal.objects.create(
+        key="b2b", origin="hand", version=draft, live=live, verdict="keep", fingerprint="s"
+    )
+
+
+def test_the_shadow_scores_open_leads_shows_where_it_differs_and_is_measured_later(
+    team: Team, rep: User, model_owner: User, client: Client
+) -> None:
+    fine = {"company": {"employees": 200, "industry": "Software", "country": "DE"}, "title": "CEO"}
+    leads = [factories.make_lead(owner=rep, **fine) for _ in range(24)]
+    closed = factories.make_lead(owner=rep, **fine, stage="lost")
+    proposal = proposed(model_owner, base=40)
+    before = list(Standing.objects.order_by("pk").values())
+    assert score_in_shadow() == 0
+    reviewing.shadow(proposal, by=model_owner, days=7)
+    assert score_in_shadow() == 24
+    assert score_in_shadow() == 0  # all are up to date
+    assert list(Standing.objects.order_by("pk").values()) == before
+    assert not ShadowScore.objects.filter(lead=closed).exists()
+    one = ShadowScore.objects.get(lead=leads[0])
+    assert one.score == one.live_score + 40
+    assert one.tier != one.live_tier
+    factories.make_evidence(leads[0], "budget", 100)
+    assert score_in_shadow() == 1  # its facts are new
+
+    version = proposal.version
+    assert version is not None
+    page = read_shadow(version, model_owner)
+    # The one with a budget is hot under both.
+    assert (page.scored, page.differ, page.measured.n) == (24, 23, 0)
+    for number, lead in enumerate(leads):
+        result = "won" if number < 8 else "lost"
+        Outcome.objects.create(lead=lead, round=1, result=result, at=now())
+    measured = read_shadow(version, model_owner).measured
+    assert (measured.n, measured.won) == (24, 8)
+    assert measured.live_auc == pytest.approx(measured.shadow_auc)
+    assert measured.live_loss != measured.shadow_loss
+    client.force_login(model_owner)
+    shown = client.get(f"/scoring/proposals/{proposal.pk}/shadow/scores/").content.decode()
+    assert "Where they disagree most" in shown
+
+    Proposal.objects.update(shadow_until=now() - dt.timedelta(hours=1))
+    assert score_in_shadow() == 0
+    proposal.refresh_from_db()
+    assert proposal.state == "open"
+    reviewing.dismiss(proposal, by=model_owner)
+    assert not ShadowScore.objects.exists()
