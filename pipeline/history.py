@@ -26,7 +26,7 @@ _CLOSED = """
         SELECT o.lead_id, o.round, o.result, o.at FROM leads_outcome o
         JOIN leads_lead l ON l.id = o.lead_id
         WHERE o.at >= %(since)s
-          AND (o.result <> 'disqualified' OR l.contacted_at IS NOT NULL)
+          AND (o.result <> 'disqualified' OR l.contacted_at <= o.at)
           AND (NOT l.is_demo OR NOT EXISTS (
               SELECT FROM leads_outcome r JOIN leads_lead k ON k.id = r.lead_id
               WHERE NOT k.is_demo))
@@ -58,7 +58,7 @@ class History:
 def closed_leads(live: LiveModel, config: LiveConfig, months: int = MONTHS) -> History:
     """Return the closed leads of a model's key over the last months, at most MOST_ROWS; one query.
 
-    Disqualified leads that nobody spoke with are left out, and demo leads once there are others.
+    Disqualified leads that nobody had spoken with are left out, demo leads once there are others.
     """
     since = now() - dt.timedelta(days=months * 30.4)
     with connection.cursor() as cursor:

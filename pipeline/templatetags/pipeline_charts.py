@@ -122,6 +122,7 @@ def drift_bars(months: Sequence[Mapping[str, Any]]) -> SafeString:
             f"{step * 0.7:.2f}%",
             f"{20 - min(20.0, 2 + 18 * month['psi'] / 0.5):.1f}",
             f"{min(20.0, 2 + 18 * month['psi'] / 0.5):.1f}",
+            f"{month['month']}: {month['psi']:.2f}, n {month['n']}",
         )
         for index, month in enumerate(months)
         if month["psi"] is not None
@@ -129,7 +130,11 @@ def drift_bars(months: Sequence[Mapping[str, Any]]) -> SafeString:
     return format_html(
         '<svg class="drift" width="100%" height="20" role="img" aria-label="{}">{}</svg>',
         f"Stability index by month: {told or 'too few leads a month'}",
-        format_html_join("", '<rect class="{}" x="{}" width="{}" y="{}" height="{}"/>', bars),
+        format_html_join(
+            "",
+            '<rect class="{}" x="{}" width="{}" y="{}" height="{}"><title>{}</title></rect>',
+            bars,
+        ),
     )
 
 

@@ -60,7 +60,7 @@ def lead(rep: User) -> Lead:
 
 def _paths(lead: Lead, screen: str) -> list[str]:
     """The pages of a rep: the daily ones on every screen, the others on one."""
-    daily = ["/?scope=all", f"/leads/{lead.pk}/", "/today/"]
+    daily = ["/?scope=all", f"/leads/{lead.pk}/", f"/leads/{lead.pk}/what-if/", "/today/"]
     if screen != "light":
         return daily
     return [
@@ -92,7 +92,8 @@ def test_pages_break_no_accessibility_rule_and_never_scroll_sideways(
     for user in (rep, manager):
         context.clear_cookies()
         log_in(context, site, user)
-        for path in _paths(lead, screen) if user == rep else ("/pipeline/", f"/leads/{lead.pk}/"):
+        managers = ("/pipeline/", "/scoring/criteria/", "/scoring/thresholds/")
+        for path in _paths(lead, screen) if user == rep else managers:
             page.goto(site + path)
             for details in page.locator("main details:not(.menu):not(.disclosure) > summary").all():
                 details.click()

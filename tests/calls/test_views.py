@@ -48,6 +48,9 @@ def test_a_call_runs_by_plain_forms(web: Client, lead: Lead) -> None:
     assert b"Answers, in order" in done.content
     for text in (b"Set aside", b"Lock-in", b"EU hosting", b"Call finished: No answer."):
         assert text in done.content
+    # What was asked about can be judged here: the line of its dimension, and no other.
+    assert b"Are the points right?" in done.content
+    assert re.findall(rb'<option value="(\w+)">[A-Z]', done.content) == [b"budget"]
 
 
 def test_a_script_is_answered_with_what_moves(web: Client, call: Call) -> None:

@@ -55,7 +55,8 @@ def test_a_row_holds_what_was_known_in_time(rep: User) -> None:
     _close(two, "lost", days_ago=3, late={"need": [33, 6.0], "timing": [100, 0.5]})
     _close(three, "disqualified", days_ago=2)  # nobody spoke with it
     _close(four, "disqualified", days_ago=1)
-    Lead.objects.filter(pk=four.pk).update(contacted_at=now())
+    Lead.objects.filter(pk=four.pk).update(contacted_at=now() - dt.timedelta(days=2))
+    Lead.objects.filter(pk=three.pk).update(contacted_at=now())  # only afterwards
     config = live_config()
     live = next(m for m in config.everything if m.key == "b2b")
     found = closed_leads(live, config)
