@@ -75,8 +75,10 @@ class Design:
     def gram(self, weights: Floats) -> Floats:
         """Return [1, design]ᵀ diag(weights) [1, design], shape (1 + p, 1 + p)."""
         if not isinstance(self.cells, np.ndarray):
-            weighted = self.cells.multiply(weights[:, None]).tocsr()
-            inner = (self.cells.T @ weighted).toarray()
+            cells = self.cells
+            values = cells.data * np.repeat(weights, np.diff(cells.indptr))
+            weighted = scipy.sparse.csr_matrix((values, cells.indices, cells.indptr), cells.shape)
+            inner = (cells.T @ weighted).toarray()
             edge = np.asarray(weighted.sum(axis=0)).ravel()
         else:
             inner = np.zeros((self.cells.shape[1],) * 2)
@@ -147,20 +149,27 @@ def fit_map(
         return loss + 0.5 * float(penalty @ (at - origin) ** 2), loss, eta
 
     value, loss, eta = objective(theta)
+
+    def hessian(p: Floats) -> Floats:
+        found = design.gram(weights * p * (1 - p))
+        found[np.diag_indices_from(found)] += penalty
+        # A vanishing curvature of the intercept (all p at 0 or 1) must not stop it.
+        found[0, 0] += 1e-9
+        return found
+
+    # That of a sparse design costs as much as many passes, so a neighbour's is used too.
+    keeps = start is not None and (many or not isinstance(design.cells, np.ndarray))
     slack = TOLERANCE * float(weights.sum())
     for number in range(MOST_STEPS):
         p = expit(eta)
         slope = design.gradient(weights * (p - y)) + penalty * (theta - origin)
-        if many and start is not None and number % KEPT_STEPS < KEPT_STEPS - 1:
+        if start is not None and keeps and number % KEPT_STEPS < KEPT_STEPS - 1:
             curvature = start.curvature.copy()
             curvature[np.diag_indices_from(curvature)] += np.append(
                 0.0, precision - start.precision
             )
         else:
-            curvature = design.gram(weights * p * (1 - p))
-            curvature[np.diag_indices_from(curvature)] += penalty
-            # A vanishing curvature of the intercept (all p at 0 or 1) must not stop it.
-            curvature[0, 0] += 1e-9
+            curvature = hessian(p)
         step = scipy.linalg.solve(curvature, slope, assume_a="pos")
         length = 1.0
         while True:
@@ -172,6 +181,8 @@ def fit_map(
         theta, value, loss, eta = theta - length * step, new_value, new_loss, new_eta
         if gained < slack:
             break
+    if keeps and not many:
+        curvature = hessian(expit(eta))
     return Fit(float(theta[0]), theta[1:], curvature, loss, precision)
 
 

@@ -15,6 +15,7 @@ from scoring.learning.levels import Levels
 
 LEAST_Z = 3.5
 MOST_RULES = 6
+MOST_FIELDS = 25  # among which rules are looked for
 LEAST_SUPPORT = 15
 SUPPORT_SHARE = 0.01
 LEAST_SPREAD = 5.0  # variance of the number won, below which z is not normal
@@ -75,7 +76,10 @@ def find_pairs(
     A rule needs |z| ≥ 3.5, the same sign in both `halves` (n,) of 0 and 1, and support. What two
     conditions say apart was fitted already, so the residuals hold only what they say together.
     """
-    sets = [s for number, levels in enumerate(fields) for s in _sets(number, levels)]
+    among = set(
+        sorted(range(len(fields)), key=lambda f: (-_spread(fields[f], log_odds), f))[:MOST_FIELDS]
+    )
+    sets = [s for number in sorted(among) for s in _sets(number, fields[number])]
     if len(sets) < 2:
         return []
     design, layout = build(fields)
@@ -120,6 +124,15 @@ def find_pairs(
         if len(found) == MOST_RULES:
             break
     return found
+
+
+def _spread(levels: Levels, log_odds: Floats) -> float:
+    """Return how far the log-odds of leads with different levels are apart, as a variance."""
+    known = levels.codes >= 0
+    counts = levels.counts()
+    means = np.bincount(levels.codes[known], log_odds[known], len(counts)) / np.maximum(counts, 1)
+    middle = counts @ means / max(1.0, counts.sum())
+    return float(counts @ (means - middle) ** 2 / len(log_odds))
 
 
 def _sets(number: int, levels: Levels) -> list[tuple[int, tuple[int, ...]]]:

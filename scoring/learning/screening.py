@@ -19,6 +19,7 @@ COPY_INFORMATION = 0.80  # shared by two fields, of what the richer one holds
 COPY_RANK = 0.98  # correlation of ranks of two numbers
 COPY_ROWS = 20_000  # leads looked at for copies
 TEXT_LENGTH, TEXT_WORDS = 40, 5  # means from which distinct texts are prose
+MOST_FIELDS = 60
 LEAST_GROUPED = 0.2  # share of the values that must be frequent for a field of many
 DENSE = 0.5  # of a range of whole numbers, all different: a running number
 FOLDS = 5
@@ -65,7 +66,37 @@ def screen(table: Table, y: Floats, seed: int = 0) -> Screened:
             if len(leaky):
                 muted[levels.field] = leaky
     kept, copies = without_copies(usable, table)
-    return Screened(kept, muted, notices + copies)
+    kept, weakest = strongest(kept, y)
+    return Screened(kept, muted, notices + copies + weakest)
+
+
+def strongest(fields: list[Levels], y: Floats) -> tuple[list[Levels], list[Notice]]:
+    """Return at most MOST_FIELDS fields, those that alone say most about the outcome.
+
+    Measured by the likelihood ratio less what chance gives so many levels; a score holds 40 lines.
+    """
+    if len(fields) <= MOST_FIELDS:
+        return fields, []
+    said = [_says(levels, y) for levels in fields]
+    chosen = sorted(sorted(range(len(fields)), key=lambda i: (-said[i], i))[:MOST_FIELDS])
+    text = (
+        f"{len(fields) - MOST_FIELDS} of {len(fields)} fields, those that alone say least about "
+        "the outcome, are left out."
+    )
+    return [fields[i] for i in chosen], [Notice("too_many_fields", "", text)]
+
+
+def _says(levels: Levels, y: Floats) -> float:
+    k = len(levels.levels)
+    codes = np.where(levels.codes < 0, k, levels.codes)
+    counts = np.bincount(codes, minlength=k + 1)
+    won = np.bincount(codes, y, k + 1)
+    seen = counts > 0
+    rate = np.clip(won[seen] / counts[seen], 1e-9, 1 - 1e-9)
+    mean = float(y.mean())
+    gain = won[seen] * np.log(rate / mean)
+    gain += (counts - won)[seen] * np.log((1 - rate) / (1 - mean))
+    return float(2 * gain.sum() - (seen.sum() - 1))
 
 
 def why_unusable(column: Column, least: int) -> Notice | None:

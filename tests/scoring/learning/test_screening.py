@@ -123,3 +123,14 @@ def test_a_region_and_its_country_are_no_copies():
 def test_ties_count_half_in_an_auc():
     assert rank_auc(np.array([0, 1, 0, 1.0]), np.array([1, 1, 0, 2.0])) == 0.875
     assert rank_auc(np.zeros(3), np.arange(3.0)) == 0.5
+
+
+def test_of_a_wide_file_the_most_telling_fields_are_kept():
+    random = np.random.default_rng(1)
+    y = (random.random(400) < 0.4).astype(float)
+    columns = {f"F{i}": [f"v{k}" for k in random.integers(3, size=400)] for i in range(70)}
+    columns["F69"] = [f"v{int(v)}" if random.random() < 0.7 else "v2" for v in y]
+    found = screen(table_of(columns), y)
+    assert len(found.levels) == 60
+    assert "F69" in {levels.field for levels in found.levels}
+    assert [n.code for n in found.notices if n.code == "too_many_fields"] == ["too_many_fields"]
