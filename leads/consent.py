@@ -40,17 +40,18 @@ class ConsentSource(models.TextChoices):
 
 
 class Word(NamedTuple):
-    """What is known about one channel of a lead; `kind` is the lead's.
+    """What is known about one channel of a lead.
 
     `state` and `at` are the newest word's, "" and None without any. `suppressed_at` is when the
-    lead's number or address was put on the list of those not to be contacted.
+    lead's number or address was put on the list of those not to be contacted. `must_agree` says
+    that nobody calls it without its word: a consumer, where the workspace says so.
     """
 
     channel: str
-    kind: str
     state: str = ""
     at: dt.datetime | None = None
     suppressed_at: dt.datetime | None = None
+    must_agree: bool = False
 
 
 _NOT_TO = {Channel.CALL: "not to be called", Channel.EMAIL: "not to be written to"}
@@ -61,7 +62,7 @@ _LISTED = {
 UNASKED = "A consumer who has not agreed to be called."
 
 
-def decide(word: Word, *, consumers_must_agree: bool) -> Decision:
+def decide(word: Word) -> Decision:
     """Decide about one channel of a lead; the reason fits in `Followup.held`."""
     channel = Channel(word.channel)
     if word.state == ConsentState.WITHDRAWN and word.at is not None:
@@ -69,7 +70,7 @@ def decide(word: Word, *, consumers_must_agree: bool) -> Decision:
     granted = word.at if word.state == ConsentState.GRANTED else None
     if word.suppressed_at is not None and (granted is None or granted < word.suppressed_at):
         return refused(_LISTED[channel])
-    if granted is None and channel == Channel.CALL and word.kind == "b2c" and consumers_must_agree:
+    if granted is None and word.must_agree:
         return refused(UNASKED)
     return ALLOWED
 

@@ -12,30 +12,27 @@ from leads.models import Consent, Lead
 Refusals = Mapping[int, Mapping[str, Decision]]
 
 _HASH = "sha256(%(outer)s::bytea || sha256(%(inner)s::bytea || convert_to({column}, 'UTF8')))"
-# Only leads about which something is known: of a million, few have said a word.
-_WORDS = f"""
-    SELECT l.id, l.kind, w.must_agree,
-           call.state, call.at, numbers.at, email.state, email.at, addresses.at
+# Rows only for what is known: of a million leads, few have said a word. The joins are inner, so
+# nothing is hashed while no number is suppressed.
+_KNOWN = f"""
+    SELECT lead_id, channel, state, at, NULL, false FROM (
+        SELECT DISTINCT ON (lead_id, channel) lead_id, channel, state, at
+        FROM leads_consent WHERE lead_id = ANY(%(leads)s::bigint[])
+        ORDER BY lead_id, channel, at DESC, id DESC
+    ) newest
+    UNION ALL
+    SELECT l.id, '{Channel.CALL}', '', NULL, s.at, false
+    FROM leads_suppression s JOIN leads_lead l ON s.hmac = {_HASH.format(column="l.phone")}
+    WHERE l.id = ANY(%(leads)s::bigint[]) AND l.phone <> ''
+    UNION ALL
+    SELECT l.id, '{Channel.EMAIL}', '', NULL, s.at, false
+    FROM leads_suppression s JOIN leads_lead l ON s.hmac = {_HASH.format(column="l.email")}
+    WHERE l.id = ANY(%(leads)s::bigint[]) AND l.email <> ''
+    UNION ALL
+    SELECT l.id, '{Channel.CALL}', '', NULL, NULL, true
     FROM leads_lead l
-    CROSS JOIN (
-        SELECT coalesce(bool_or(consumers_must_agree), false) AS must_agree FROM accounts_workspace
-    ) w
-    LEFT JOIN LATERAL (
-        SELECT state, at FROM leads_consent WHERE lead_id = l.id AND channel = '{Channel.CALL}'
-        ORDER BY at DESC, id DESC LIMIT 1
-    ) call ON true
-    LEFT JOIN LATERAL (
-        SELECT state, at FROM leads_consent WHERE lead_id = l.id AND channel = '{Channel.EMAIL}'
-        ORDER BY at DESC, id DESC LIMIT 1
-    ) email ON true
-    LEFT JOIN leads_suppression numbers
-        ON l.phone <> '' AND numbers.hmac = {_HASH.format(column="l.phone")}
-    LEFT JOIN leads_suppression addresses
-        ON l.email <> '' AND addresses.hmac = {_HASH.format(column="l.email")}
-    WHERE l.id = ANY(%(leads)s) AND (
-        call.state IS NOT NULL OR email.state IS NOT NULL OR numbers.at IS NOT NULL
-        OR addresses.at IS NOT NULL OR (w.must_agree AND l.kind = 'b2c')
-    )
+    WHERE (SELECT bool_or(consumers_must_agree) FROM accounts_workspace)
+      AND l.id = ANY(%(leads)s::bigint[]) AND l.kind = 'b2c'
 """
 
 
@@ -44,19 +41,25 @@ def refused_contact(lead_ids: Sequence[int]) -> Refusals:
 
     Leads and channels that are not in it may be used.
     """
-    found: dict[int, dict[str, Decision]] = {}
+    words: dict[tuple[int, str], Word] = {}
     pads = hash_pads(settings.SUPPRESSION_KEY)
+    chosen = "{" + ",".join(map(str, lead_ids)) + "}"  # parsed far faster than a list of values
     with connection.cursor() as cursor:
-        cursor.execute(_WORDS, {"leads": list(lead_ids), "inner": pads.inner, "outer": pads.outer})
-        for lead_id, kind, must_agree, *known in cursor.fetchall():
-            words = (
-                Word(Channel.CALL, kind, known[0] or "", known[1], known[2]),
-                Word(Channel.EMAIL, kind, known[3] or "", known[4], known[5]),
+        cursor.execute(_KNOWN, {"leads": chosen, "inner": pads.inner, "outer": pads.outer})
+        for lead_id, channel, state, at, suppressed_at, must_agree in cursor.fetchall():
+            known = words.get((lead_id, channel), Word(channel))
+            words[lead_id, channel] = Word(
+                channel,
+                state or known.state,
+                at or known.at,
+                suppressed_at or known.suppressed_at,
+                must_agree or known.must_agree,
             )
-            for word in words:
-                decision = decide(word, consumers_must_agree=must_agree)
-                if not decision:
-                    found.setdefault(lead_id, {})[word.channel] = decision
+    found: dict[int, dict[str, Decision]] = {}
+    for (lead_id, channel), word in words.items():
+        decision = decide(word)
+        if not decision:
+            found.setdefault(lead_id, {})[channel] = decision
     return found
 
 

@@ -1,7 +1,7 @@
 """The world of a first start: a small one, with things to do today."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -11,11 +11,12 @@ from accounts.models import User
 from accounts.roles import Role
 from core import clock
 from core.models import Job
-from followups.cadence import Calendar, open_days
+from followups.cadence import Calendar, open_days, step_due
+from followups.definitions import Wait
 from followups.models import Followup
 from followups.places import Places
 from followups.planning import plan
-from followups.services import add_followup
+from followups.services import DEFAULT_MINUTES, Booking, add_followup, book_call
 from leads.activities import Kind
 from leads.models import Lead
 from leads.services import record_activity
@@ -28,6 +29,7 @@ from world.tasks import JOB, start_building
 SEED = 20
 LATE = 5  # leads of a rep whose first step was due on the last working day
 RAISED_AGO = dt.timedelta(minutes=1)  # when the leads of the running clocks asked for contact
+BOOKED_AFTER = dt.timedelta(minutes=90)  # the opening of the day of a booked call
 # Planned by hand, so that something is due today on every day of the week.
 BY_HAND = (("Send the price list", dt.time(11)), ("Ask how the trial goes", dt.time(16)))
 SOON = dt.timedelta(minutes=5)
@@ -96,6 +98,16 @@ def _last_working_day(calendar: Calendar) -> dt.datetime:
             return opening
 
 
+def _book(rep: User, leads: Sequence[Lead], places: Places, now: dt.datetime) -> None:
+    """Book a call with each lead for the middle of its next working morning."""
+    team = places.team_calendar(rep.team_id)
+    for lead in leads:
+        window = places.window(lead.team_id, lead.time_zone, lead.country)
+        morning = step_due(now, Wait(days=1), Followup.Kind.CALL, team, window).at
+        booking = Booking("Talk through the offer", morning + BOOKED_AFTER, DEFAULT_MINUTES)
+        book_call(lead, booking, by=rep, remind_hours=24)
+
+
 def _dress(reps: list[User]) -> None:
     """Give each rep something for today, and a lead that has just asked for contact."""
     places = Places()
@@ -113,6 +125,7 @@ def _dress(reps: list[User]) -> None:
                 title=title,
                 due_at=max(today, now + SOON),
             )
+        _book(rep, known[len(BY_HAND) : len(BY_HAND) + 1], places, now)
         asking = (
             mine.filter(contacted_at=None, standing__tier=Tier.WARM, first_source__tracked=True)
             .order_by("-standing__fit", "-standing__rank", "pk")

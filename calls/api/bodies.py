@@ -21,6 +21,10 @@ class StartCallBody(Body):
         required=False,
         help_text="Of /scripts; refused unless it is the live one of this lead.",
     )
+    take_over = serializers.BooleanField(
+        default=False,
+        help_text="Also when somebody else is on the lead; for managers of the team and admins.",
+    )
 
 
 class GiveAnswerBody(Body):

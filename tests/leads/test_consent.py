@@ -22,21 +22,20 @@ _LISTED = "This number is on the list of numbers not to be called."
 
 
 @pytest.mark.parametrize(
-    ("word", "must_agree", "reason"),
+    ("word", "reason"),
     [
-        (Word("call", "b2b"), True, ""),
-        (Word("call", "b2c"), False, ""),
-        (Word("call", "b2c"), True, UNASKED),
-        (Word("email", "b2c"), True, ""),
-        (Word("call", "b2c", "granted", MONDAY), True, ""),
-        (Word("call", "b2b", "withdrawn", MONDAY), False, "Asked on 23 Nov 2026 not to be called."),
-        (Word("call", "b2b", "", None, MONDAY), False, _LISTED),
-        (Word("call", "b2b", "granted", MONDAY, LATER), False, _LISTED),
-        (Word("call", "b2b", "granted", LATER, MONDAY), False, ""),
+        (Word("call"), ""),
+        (Word("call", must_agree=True), UNASKED),
+        (Word("call", "granted", MONDAY, must_agree=True), ""),
+        (Word("call", "withdrawn", MONDAY), "Asked on 23 Nov 2026 not to be called."),
+        (Word("email", "withdrawn", MONDAY), "Asked on 23 Nov 2026 not to be written to."),
+        (Word("call", suppressed_at=MONDAY), _LISTED),
+        (Word("call", "granted", MONDAY, LATER), _LISTED),
+        (Word("call", "granted", LATER, MONDAY), ""),
     ],
 )
-def test_the_newest_word_counts(word: Word, must_agree: bool, reason: str) -> None:
-    decision = decide(word, consumers_must_agree=must_agree)
+def test_the_newest_word_counts(word: Word, reason: str) -> None:
+    decision = decide(word)
     assert (decision.allowed, decision.reason) == (not reason, reason)
 
 
