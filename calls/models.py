@@ -297,3 +297,58 @@ class WorkedLead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.lead_id}: {self.how}"
+
+
+class SecondRating(models.Model):
+    """A second person judges a finished call, without seeing how the rep did.
+
+    Asked for by a manager, or taken up by oneself; `rated_at` is None until it is done. It changes
+    nothing about the lead.
+    """
+
+    call = models.ForeignKey(
+        Call, on_delete=models.CASCADE, db_index=False, related_name="second_ratings"
+    )
+    rater = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+    )
+    requested_at = models.DateTimeField(db_default=DatabaseNow())
+    rated_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["call", "rater"], name="secondrating_once")]
+        indexes = [
+            models.Index(
+                fields=["rater"], condition=models.Q(rated_at=None), name="secondrating_waiting"
+            ),
+            models.Index(fields=["rated_at"], name="secondrating_done"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rater} on call {self.call_id}"
+
+
+class Rating(models.Model):
+    """How a second person judges one criterion of a call; None is "cannot be told"."""
+
+    second_rating = models.ForeignKey(
+        SecondRating, on_delete=models.CASCADE, db_index=False, related_name="ratings"
+    )
+    dimension = models.CharField(max_length=40)
+    rating = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["second_rating", "dimension"], name="rating_once"),
+            models.CheckConstraint(condition=models.Q(rating__lte=100), name="callrating_0_to_100"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dimension} {self.rating}"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from calls import views
+from calls import rating_views, views
 
 app_name = "calls"
 
@@ -17,4 +17,7 @@ urlpatterns = [
     path("calls/<int:call_id>/captures/", views.capture, name="capture"),
     path("calls/<int:call_id>/notes/", views.save_notes, name="save_notes"),
     path("calls/<int:call_id>/finish/", views.finish_call, name="finish_call"),
+    path("calls/agreement/", rating_views.show_agreement, name="show_agreement"),
+    path("calls/<int:call_id>/rating/", rating_views.rate_call, name="rate_call"),
+    path("calls/<int:call_id>/rating/ask/", rating_views.ask_for_rating, name="ask_for_rating"),
 ]

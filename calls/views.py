@@ -18,6 +18,7 @@ from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
 from calls import policies, selectors, services
+from calls.agreement import waiting_for
 from calls.filters import CallFilters
 from calls.forms import FinishForm
 from calls.models import Call, CallOutcome
@@ -75,6 +76,7 @@ def list_all_calls(request: HttpRequest) -> HttpResponse:
         "filtered": any(request.GET.get(name) for name in filters.filters),
         "reps": selectors.reps_seen_by(viewer),
         "outcomes": CallOutcome.objects.all(),
+        "waiting": waiting_for(viewer),
     }
     return render(request, "calls/all.html", context)
 
@@ -98,6 +100,8 @@ def run_call(request: HttpRequest, call_id: int) -> HttpResponse:
     viewer = cast(PageRequest, request).user
     call = get_call(viewer, call_id)
     if not policies.can_work_on_call(viewer, call):
+        if any(second.call_id == call.pk for second in waiting_for(viewer)):
+            return redirect("calls:rate_call", call.pk)  # first the rating, then what was said
         return _show_record(request, call)
     return _show_console(request, call)
 
@@ -111,7 +115,9 @@ def _show_record(request: HttpRequest, call: Call) -> HttpResponse:
     entries = selectors.timeline_ids(call)
     viewer = cast(PageRequest, request).user
     may_judge = can_change_lead(viewer, call.lead)
+    may_ask = policies.can_ask_for_rating(viewer, call)
     context = {
+        "raters": [r for r in selectors.reps_seen_by(viewer) if r != call.rep] if may_ask else [],
         "judged": selectors.judged_lines(call.lead_id, answers) if may_judge else [],
         "given": open_feedback(call.lead_id, viewer) if may_judge else {},
         "call": call,

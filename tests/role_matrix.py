@@ -252,6 +252,10 @@ TABLE: dict[str, dict[str, Rule]] = {
     "calls:capture": {"POST": changes(302, kind="concern", text="The price.", client_key="b")},
     "calls:save_notes": {"POST": changes(302, notes="Hello.", version="0")},
     "calls:finish_call": {"POST": changes(302, outcome="no_answer")},
+    "calls:show_agreement": {"GET": Rule(SEES_PIPELINE)},
+    # The call goes on: whoever sees it is told that.
+    "calls:rate_call": {"GET": sees(403), "POST": sees(403)},
+    "calls:ask_for_rating": {"POST": sees(403)},
     "scoring:list_models": {"GET": Rule()},
     "scoring:view_version": {"GET": Rule(READS_MODELS)},
     "scoring:make_draft": {"POST": Rule(ANSWERS, 302)},
