@@ -73,12 +73,15 @@ class Mark:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """All that the page shows. `proposed` is None when no mark fits; `why` says why it is that."""
+    """All that the page shows: the live marks for hot (`present`) and `warm`, and what is proposed
+    for hot, None when no mark fits, with the reason (`why`).
+    """
 
     standings: Standings
     capacity: Capacity
     marks: tuple[Mark, ...]
     present: Mark
+    warm: Mark
     proposed: Mark | None
     why: str
 
@@ -94,7 +97,8 @@ def read_thresholds(live: LiveModel) -> Thresholds:
     )
     present = mark_at(live.model.hot, standings, capacity, closed)
     proposed, why = propose(marks)
-    return Thresholds(standings, capacity, marks, present, proposed, why)
+    warm = mark_at(live.model.warm, standings, capacity, closed)
+    return Thresholds(standings, capacity, marks, present, warm, proposed, why)
 
 
 def _standings(live: LiveModel) -> Standings:

@@ -7,17 +7,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from calls.models import Call, CallAnswer
 from core.clock import now
 from followups.models import ControlMember
 from followups.planning import plan
 from leads.models import Lead, Outcome
-from pipeline.history import closed_leads, control_outcomes
+from pipeline.history import closed_leads, control_outcomes, seconds_by_dimension
 from pipeline.models import CriteriaReport
 from pipeline.tasks import report_criteria
 from scoring.alerts import raise_alerts, standing_alerts
 from scoring.feedback import give_feedback
 from scoring.live import live_config
-from scoring.models import DriftAlert, Feedback, Snapshot
+from scoring.models import DriftAlert, Feedback, FrameworkVersion, Snapshot
 from tests import factories
 from tests.desk.conftest import log_in
 
@@ -166,3 +167,35 @@ def test_the_control_group_is_counted_as_chosen_beside_leads_worked_as_cold(
     assert "more of the group must close" in html
     page = log_in(rep).get(f"/leads/{open_one.pk}/").content.decode()
     assert "Control group: cold, and worked as warm." in page
+
+
+def test_seconds_are_the_median_between_answers_without_pauses(rep: User, lead: Lead) -> None:
+    framework = FrameworkVersion.objects.filter(state="live").first()
+    assert framework is not None
+    start = now() - dt.timedelta(hours=1)
+    call = Call.objects.create(
+        lead=lead,
+        rep=rep,
+        framework_version=framework,
+        started_at=start,
+        start_score=40,
+        start_low=30,
+        start_high=50,
+    )
+    after = 0
+    for number, (dimension, seconds) in enumerate(
+        [("budget", 20), ("budget", 30), ("need", 40), ("budget", 1_000), ("budget", 50)]
+    ):
+        after += seconds
+        CallAnswer.objects.create(
+            call=call,
+            client_key=str(number),
+            kind="answer",
+            dimension=dimension,
+            at=start + dt.timedelta(seconds=after),
+            score_before=40,
+            score=40,
+            low=30,
+            high=50,
+        )
+    assert seconds_by_dimension() == {"budget": (30.0, 3), "need": (40.0, 1)}
