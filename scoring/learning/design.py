@@ -13,8 +13,9 @@ import scipy.sparse
 from scoring.features import Bools, Floats
 from scoring.learning.fit import Design
 from scoring.learning.levels import Levels
+from scoring.learning.shrinkage import FEW
 
-# A number has more columns than a text; without these it would be the freer, and wander.
+# A number has more columns than a text, so on few outcomes it would be the freer, and wander.
 STEP_SHARE = 0.6  # of a step against the slope
 PRIOR_VARIANCE = 0.75  # of a number's log-odds over the leads, when its coefficients have 1
 MOST_DENSE = 200_000  # cells of a matrix that is kept dense
@@ -76,12 +77,13 @@ def _vectors(levels: Levels) -> list[Floats]:
     share = levels.counts()[:bins]
     share = share / share.sum()
     found = []
-    variance = 0.0
+    few = len(levels.codes) < FEW
+    weight, variance = (STEP_SHARE if few and bins > 2 else 1.0), 0.0
     for edge in range(1, bins):
         step = np.zeros(k)
         step[:bins] = (np.arange(bins) >= edge) - share[edge:].sum()
-        found.append(STEP_SHARE * step)
-        variance += STEP_SHARE**2 * float(share[edge:].sum() * share[:edge].sum())
+        found.append(weight * step)
+        variance += weight**2 * float(share[edge:].sum() * share[:edge].sum())
     if bins > 2:
         place = np.cumsum(share) - share / 2
         slope = np.zeros(k)
@@ -89,7 +91,6 @@ def _vectors(levels: Levels) -> list[Floats]:
         slope /= np.sqrt(share @ slope[:bins] ** 2)
         found.append(slope)
         variance += 1.0
-        found = [column * min(1.0, np.sqrt(PRIOR_VARIANCE / variance)) for column in found]
-    else:
-        found = [step]
+        if few:
+            found = [column * min(1.0, np.sqrt(PRIOR_VARIANCE / variance)) for column in found]
     return found + list(unit[bins:])
