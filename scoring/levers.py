@@ -178,14 +178,27 @@ def _attributes(lead: LeadOnCard, model: Model, icp: Icp) -> Iterable[Lever]:
 
 
 def _events(lead: LeadOnCard, model: Model) -> Iterable[Lever]:
-    kinds = dict.fromkeys(s.activity for s in model.signals if s.activity)
-    for kind in kinds:
+    kinds = list(dict.fromkeys(s.activity for s in model.signals if s.activity))
+    # One row for each kind, in which one more of it happens.
+    many = lead.facts.take(np.zeros(len(kinds), dtype=np.int64))
+    once = {kind: np.arange(len(kinds)) == row for row, kind in enumerate(kinds)}
+    counts = {
+        (kind, half_life): column + once.get(kind, 0.0)
+        for (kind, half_life), column in many.counts.items()
+    }
+    last = {
+        kind: np.where(once[kind], many.as_of, many.last_at.get(kind, no_numbers(len(kinds))))
+        for kind in kinds
+    }
+    tracked = np.ones(len(kinds), dtype=bool)
+    happened = replace(many, counts=counts, last_at={**many.last_at, **last}, tracked=tracked)
+    every = signal_matrix(model, lead.card.icp, happened, lead.fields)
+    for row, kind in enumerate(kinds):
         columns = [i for i, s in enumerate(model.signals) if s.activity == kind]
-        happened = with_event(lead.facts, str(kind))
-        x = signal_matrix(model, lead.card.icp, happened, lead.fields)[:, columns]
+        x = every[row : row + 1, columns]
         gain = (x[0] - np.nan_to_num(lead.x[columns])) @ lead.card.weights[columns]
         if gain > 1e-9:
-            yield Lever("event", str(kind), True, (1.0,), tuple(columns), x)
+            yield Lever("event", kind, True, (1.0,), tuple(columns), x)
 
 
 def with_event(facts: Facts, kind: str, times: int = 1) -> Facts:

@@ -184,6 +184,9 @@
       announce(shortcuts ? "Single-key shortcuts are on." : "Single-key shortcuts are off.");
     }
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
+    // What-if: mark what does not stand at what is so.
+    const field = event.target.closest("[data-actual]");
+    if (field) field.classList.toggle("supposed", event.target.value !== field.dataset.actual);
   });
 
   /* --- htmx: focus, errors, sessions -------------------------------------------------------------- */
