@@ -70,6 +70,10 @@ def odoo(train: Table, y: Floats, other: Table) -> Floats:
 
 def boosting(train: Table, y: Floats, other: Table) -> Floats:
     """Gradient-boosted trees, which see interactions that points cannot."""
+    filled = [name for name, column in train.columns.items() if not column.missing.all()]
+    if not filled:
+        return np.full(other.n, float(y.mean()))
+    train, other = train.only(filled), other.only(filled)
     categorical = [column.codes is not None for column in train.columns.values()]
     model = HistGradientBoostingClassifier(
         **BOOSTING, categorical_features=categorical, random_state=0

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,43 @@ def test_a_file_of_useless_columns_keeps_the_weights():
     assert result.verdict == "keep"
     assert {"identifier", "constant", "nothing_learned"} <= codes(result)
     assert result.learned.auc == 0.5
+
+
+def _odd_columns(n, y):
+    random = np.random.default_rng(8)
+    number = random.normal(size=n)
+    words = ("good", "lead", "wants", "price", "call", "back")
+    return {
+        "Number": [f"{v:.3f}" for v in number],
+        "Gaps": ["nan" if i % 3 else f"{v:.3f}" for i, v in enumerate(number)],
+        "Huge": ["1e300" if i % 9 == 0 else f"{v * 1e14:.0f}" for i, v in enumerate(number)],
+        "Mixed": [("5", "abc", "")[i] for i in random.integers(3, size=n)],
+        "Distinct": [f"v{i}" for i in range(n)],
+        "Text": [" ".join(random.choice(words, 8)) + str(i) for i in range(n)],
+        "When": [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(n)],
+        "Constant": ["x"] * n,
+        "Never": ["NaN"] * n,
+        "Disguise": ["closed" if won else "dead" for won in y],
+    }
+
+
+@pytest.mark.parametrize(
+    ("n", "wins", "train"), [(400, 0.4, None), (400, 0.4, 2), (400, 0.4, 5), (30, 0.5, None)]
+)
+def test_odd_columns_are_named_and_never_a_traceback(n, wins, train):
+    y = (np.random.default_rng(4).random(n) < wins).astype(float)
+    result = run_backtest(sheet_of(_odd_columns(n, y), y), options(train=train))
+    json.dumps(result.as_json(), allow_nan=False)
+    said = {(notice.code, notice.field) for notice in result.notices}
+    assert ("date", "When") in said or train is not None
+    assert {("constant", "Constant"), ("empty", "Never")} <= said
+    if n == 400 and train is None:
+        assert {("leak", "Disguise"), ("free_text", "Text")} <= said
+        assert ("too_many_values", "Distinct") in said
+        assert "Disguise" not in {line.field for line in result.lines}
+    else:
+        assert result.verdict == "too_few"
+    assert (result.learned.brier is None) == (result.n_train < 20)
 
 
 @pytest.mark.parametrize(
