@@ -23,6 +23,7 @@ from leads.services import record_activity
 from scoring.models import Standing
 from scoring.rescoring import rescore
 from scoring.tiers import State, Tier
+from world.demo_calls import make_calls
 from world.rated_calls import hold_rated_calls
 from world.services import Report, Tell, finish_building, plan_all, score_all
 from world.tasks import JOB, start_building
@@ -55,6 +56,7 @@ def ensure_demo(leads: int, *, tell: Tell) -> Report | None:
     plan_all(report, tell=tell)
     with report.timed("today"):
         _once(job, "rated", hold_rated_calls)
+        _once(job, "called", make_calls)
         _once(job, "dressed", _dress)
     return report
 

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Team, User
 from accounts.roles import Role
+from calls.models import Call
 from core import clock
 from core.invariants import breaks
 from core.models import Job
@@ -73,6 +74,20 @@ def test_lost_log_ins_are_made_anew(demo: str, data_folder: Path):
     assert again != demo
     _, email, password = again.splitlines()[1].split()
     assert User.objects.get(email=email).check_password(password)
+
+
+def test_every_rep_has_calls_whose_answers_moved_scores(demo: str):
+    for rep in User.objects.filter(role=Role.REP, is_demo=True):
+        calls = Call.objects.filter(rep=rep, state=Call.State.FINISHED, followup__isnull=False)
+        assert [str(call.outcome_id) for call in calls.order_by("pk")] == ["send_info", "callback"]
+        for call in calls:
+            assert call.followup is not None
+            assert 1 <= (call.minutes or 0) < 30
+            answers = list(call.answers.all())
+            assert any(answer.delta for answer in answers)
+            assert [a.at for a in answers] == sorted(a.at for a in answers)
+            narrowed = [a.high - a.low for a in answers]
+            assert narrowed[-1] < call.start_high - call.start_low
 
 
 def test_every_rep_has_late_steps_something_for_today_and_a_running_clock(demo: str):
