@@ -89,6 +89,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_demo = models.BooleanField(default=False)
     date_joined = models.DateTimeField(db_default=DatabaseNow())
+    shortcuts = models.JSONField(default=dict, blank=True, help_text="See accounts.shortcuts.")
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]

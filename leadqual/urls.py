@@ -8,6 +8,7 @@ from core.views import healthz
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("", include("accounts.urls")),
     path("", include("desk.urls")),
     path("", include("pipeline.urls")),
     path("", include("intake.urls")),

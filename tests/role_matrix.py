@@ -172,6 +172,7 @@ _DAY = "2026-12-24"  # replaced by a day in the near future
 TABLE: dict[str, dict[str, Rule]] = {
     # --- pages ---------------------------------------------------------------------------------
     "healthz": {"GET": PUBLIC},
+    "accounts:edit_shortcuts": {"GET": Rule(), "POST": Rule(status=302, body={"on": "1"})},
     "desk:queue": {"GET": Rule()},
     "desk:today": {"GET": Rule()},
     "desk:work": {"GET": Rule(WORKS)},

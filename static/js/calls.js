@@ -549,15 +549,19 @@
 
   const typing = (target) => target.matches?.(
     "textarea, select, input:not([type=radio]):not([type=checkbox]):not([type=submit])");
+  const chosen = (() => {
+    try { return JSON.parse(document.body.dataset.keys || "{}"); } catch { return {}; }
+  })();
   const keysAreOn = () => {
+    if (chosen.on === false) return false;
     try { return localStorage.getItem("leadqual.shortcuts") !== "off"; } catch { return true; }
   };
-  // One table from action to key. A page that knows better says so on its body.
+  // One table from action to key; the person's own keys stand on the body.
   const KEYS = {
     back: "b", later: "u", notes: "k", jump: "/", capture: "c", quote: "q", amount: "m", best: "n",
     wrap_up: "w", dial: "d", next: "Enter", unknown: "0",
   };
-  try { Object.assign(KEYS, JSON.parse(document.body.dataset.callKeys || "{}")); } catch { /* ours */ }
+  Object.assign(KEYS, chosen.call);
   for (const place of $$("[data-key-of]")) place.textContent = KEYS[place.dataset.keyOf] ?? place.textContent;
   const focusOn = (selector) => () => $(selector)?.focus();
   const ACTIONS = {

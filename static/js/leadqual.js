@@ -47,7 +47,14 @@
 
   /* --- keys ------------------------------------------------------------------------------------ */
 
-  let shortcuts = stored(SHORTCUTS) !== "off";
+  // What the person has chosen: `on`, and by default key the key that stands for it.
+  const chosen = (() => {
+    try { return JSON.parse(document.body.dataset.keys || "{}"); } catch { return {}; }
+  })();
+  const meant = Object.fromEntries(Object.entries(chosen.page || {}).map(([ours, theirs]) => [theirs, ours]));
+  const ours = (key) => meant[key] ?? (chosen.page?.[key] ? "" : key);
+
+  let shortcuts = stored(SHORTCUTS) !== "off" && chosen.on !== false;
   let prefix = "";
 
   const typing = (target) =>
@@ -105,9 +112,10 @@
     }
     if (!shortcuts || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (typing(event.target) || $("dialog[open]")) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = ours(pressed);
     if (prefix) {
-      const chord = `${prefix} ${key}`;
+      const chord = `${prefix} ${pressed}`;
       prefix = "";
       if (press(chord)) event.preventDefault();
       return;

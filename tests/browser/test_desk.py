@@ -95,6 +95,20 @@ def test_keys_rest_while_somebody_types_and_can_be_switched_off(
         rep_page.reload()
 
 
+def test_keys_are_those_that_the_person_has_chosen(rep_page: Page, site: str, rep: User) -> None:
+    _make_leads(rep, 2)
+    User.objects.filter(pk=rep.pk).update(shortcuts={"on": True, "page": {"j": "x"}})
+    rep_page.goto(site)
+    rep_page.keyboard.press("j")
+    expect(rep_page.locator("tr.is-current")).to_have_count(0)
+    rep_page.keyboard.press("x")
+    expect(rep_page.locator("tr.is-current")).to_have_count(1)
+    User.objects.filter(pk=rep.pk).update(shortcuts={"on": False})
+    rep_page.reload()
+    rep_page.keyboard.press("j")
+    expect(rep_page.locator("tr.is-current")).to_have_count(0)
+
+
 def test_filters_change_the_list_in_place_and_the_address(
     rep_page: Page, site: str, rep: User
 ) -> None:
