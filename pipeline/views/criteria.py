@@ -1,5 +1,6 @@
 """What each line of a score model is worth by the outcomes, and alerts that it has changed."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.contrib import messages
@@ -9,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from accounts.policies import can_change_configuration
+from calls.agreement import Agreement, kappa_by_criterion
 from core.clock import now
 from core.errors import BadParameter, FieldProblem, Invalid
 from core.filters import require_known
@@ -21,6 +23,7 @@ from scoring import alerts
 from scoring.definitions import GROUPS
 from scoring.live import LiveModel, live_config
 
+LEAST_AGREEMENT = 0.41  # kappa; below it is "fair" at most (Landis and Koch 1977)
 GROUP_LABELS = {"fit": "Fit", "engagement": "Engagement", "qualification": "Qualification"}
 
 
@@ -38,12 +41,14 @@ def _page(request: HttpRequest, *, problem: str = "", status: int = 200) -> Http
     chosen = chosen_model(models, request.GET.get("model", ""))
     report = CriteriaReport.objects.filter(key=chosen.key).first()
     setting = control.present_setting()
+    agreed = {found.dimension: found for found in kappa_by_criterion()} if report else {}
     context: dict[str, Any] = {
         "now": now(),
         "models": models,
         "chosen": chosen,
         "report": report,
-        "groups": _groups(report.data["lines"], chosen) if report else [],
+        "groups": _groups(report.data["lines"], chosen, agreed) if report else [],
+        "divided": _divided(chosen, agreed),
         "alerts": alerts.standing_alerts(chosen.key),
         "may_dismiss": can_change_configuration(viewer),
         "problem": problem,
@@ -65,8 +70,22 @@ def chosen_model(models: tuple[LiveModel, ...], key: str) -> LiveModel:
     raise BadParameter(message, [FieldProblem("model", "not_a_choice", message)])
 
 
-def _groups(lines: list[dict[str, Any]], live: LiveModel) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return the report's lines by group, those that the model has now."""
+def _divided(live: LiveModel, agreed: Mapping[str, Agreement]) -> list[Agreement]:
+    """Return the criteria of the model that two people judge alike hardly more than by chance."""
+    asked = {criterion.dimension for criterion in live.framework.criteria}
+    return [
+        found
+        for dimension, found in agreed.items()
+        if dimension in asked and found.kappa is not None and found.kappa < LEAST_AGREEMENT
+    ]
+
+
+def _groups(
+    lines: list[dict[str, Any]], live: LiveModel, agreed: Mapping[str, Agreement]
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the report's lines by group, those that the model has now, with the agreement."""
+    for line in lines:
+        line["agreement"] = agreed.get(line["dimension"])
     keys = {signal.key for signal in live.model.signals}
     found = []
     for group in reversed(GROUPS):

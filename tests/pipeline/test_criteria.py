@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from calls.kappa import LEAST
 from calls.models import Call, CallAnswer
 from core.clock import now
 from followups.models import ControlMember
@@ -20,6 +21,7 @@ from scoring.feedback import give_feedback
 from scoring.live import live_config
 from scoring.models import DriftAlert, Feedback, FrameworkVersion, Snapshot
 from tests import factories
+from tests.calls.test_agreement import hold
 from tests.desk.conftest import log_in
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +91,7 @@ def test_the_sweep_keeps_one_report_a_model_and_the_page_reads_it(
     assert report_criteria() == 0
     with CaptureQueriesContext(connection) as queries:
         html = client.get("/scoring/criteria/?model=b2b").content.decode()
-    assert len(queries) <= 8
+    assert len(queries) <= 11
     assert "needs 44 more answers" in html
     assert "50 % (19–81)" in html
     assert client.get("/scoring/criteria/?model=x").status_code == 400
@@ -199,3 +201,20 @@ def test_seconds_are_the_median_between_answers_without_pauses(rep: User, lead: 
             high=50,
         )
     assert seconds_by_dimension() == {"budget": (30.0, 3), "need": (40.0, 1)}
+
+
+def test_agreement_of_two_people_stands_beside_the_line_and_names_what_divides_them(
+    rep: User, manager: User, lead: Lead
+) -> None:
+    mate = factories.make_user(team=rep.team)
+    for number in range(LEAST):
+        # Budget is judged alike, need by chance; need is on the page as what divides people.
+        alike = 100 * (number % 2)
+        hold(lead, rep, mate, {"budget": (alike, alike), "need": (alike, 100 * (number % 4 // 2))})
+    _close(factories.make_lead(owner=rep))
+    while report_criteria():
+        pass
+    html = log_in(manager).get("/scoring/criteria/?model=b2b").content.decode()
+    assert f'1.00<span class="sub-line">n {LEAST}</span>' in html
+    assert "“Need” is judged differently by two people (agreement 0.00" in html
+    assert "“Budget” is judged" not in html
