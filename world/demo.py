@@ -129,7 +129,7 @@ def _dress(reps: list[User]) -> None:
                 title=title,
                 due_at=max(today, now + SOON),
             )
-        _book(rep, known[len(BY_HAND) : len(BY_HAND) + 1], places, now)
+        _book(rep, list(known[len(BY_HAND) : len(BY_HAND) + 1]), places, now)
         asking = (
             mine.filter(contacted_at=None, standing__tier=Tier.WARM, first_source__tracked=True)
             .order_by("-standing__fit", "-standing__rank", "pk")

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -52,7 +53,18 @@ def lead(rep: User) -> Lead:
             body="Ask first.\nThen listen.",
             due_at=now() + dt.timedelta(hours=hours),
         )
-    factories.make_lead(owner=rep, title="Student", company={"employees": 20})
+    student = factories.make_lead(owner=rep, title="Student", company={"employees": 20})
+    for minutes in (-90, 90, 100):
+        Followup.objects.create(
+            lead=student,
+            assignee=rep,
+            kind="call",
+            title="A booked call with a title that says in full what it is about",
+            due_at=now() + dt.timedelta(minutes=minutes),
+            agreed=True,
+            minutes=45,
+            uid=uuid4(),
+        )
     factories.make_lead(team=rep.team)
     Standing.objects.filter(pk=lead.pk).update(sla_due_at=now() + dt.timedelta(minutes=5))
     return lead
@@ -61,6 +73,7 @@ def lead(rep: User) -> Lead:
 def _paths(lead: Lead, screen: str) -> list[str]:
     """The pages of a rep: the daily ones on every screen, the others on one."""
     daily = ["/?scope=all", f"/leads/{lead.pk}/", f"/leads/{lead.pk}/what-if/", "/today/"]
+    daily.append("/calendar/")
     if screen != "light":
         return daily
     return [

@@ -34,6 +34,8 @@ def pages(admin: User, lead: Lead) -> dict[str, str]:
         "/?scope=all&tier=hot&q=nobody",
         f"/leads/{lead.pk}/",
         "/today/",
+        "/calendar/",
+        "/work/",
         "/pipeline/",
         "/accounts/password/change/",
         "/accounts/logout/",
