@@ -83,7 +83,8 @@ def add_chunks(job: Job, chunks: Iterable[dict[str, Any]]) -> None:
     nudge_on_commit("core.run_chunks")
 
 
-@sweep("core.run_chunks", queue="bulk")
+# Learning from a million leads is one chunk.
+@sweep("core.run_chunks", queue="bulk", limit_seconds=840)
 def run_chunks() -> int:
     """Do one open chunk of the oldest running job; return 1, or 0 when there is none to take."""
     return int(run_one_chunk())

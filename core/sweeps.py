@@ -40,15 +40,22 @@ def _redis() -> Redis:
     return Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1)
 
 
-def sweep(name: str, *, queue: str = "fast") -> Callable[[Callable[[], int]], Callable[[], int]]:
+def sweep(
+    name: str, *, queue: str = "fast", limit_seconds: int | None = None
+) -> Callable[[Callable[[], int]], Callable[[], int]]:
     """Register `batch`: it claims and does one bounded batch in its own transactions, returns its
     size, and returns 0 when nothing is due. The sweep calls it until 0 or until its budget ends.
+
+    `limit_seconds` is for sweeps one batch of which may take longer than other tasks may.
     """
+    limits: dict[str, Any] = {}
+    if limit_seconds is not None:
+        limits = {"soft_time_limit": limit_seconds - 60, "time_limit": limit_seconds}
 
     def register(batch: Callable[[], int]) -> Callable[[], int]:
         _sweeps[name] = Sweep(name, queue, batch)
 
-        @shared_task(name=name)
+        @shared_task(name=name, **limits)
         def run() -> None:
             run_sweep(name)
 

@@ -23,7 +23,7 @@ from scoring.learning.evaluate import (
 from scoring.learning.screening import rank_auc
 
 DRAWS = 400
-MOST_DRAWN = 20_000  # the latest leads, on which intervals are drawn
+MOST_DRAWN = 5_000  # the latest leads, on which intervals are drawn
 CAPACITY = (0.05, 0.5)  # least and most share of the leads that count as "called"
 LEAST_A_DAY = 5  # calls below which the sentence counts them all
 CURVE = 20  # steps of the gain curve

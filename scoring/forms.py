@@ -124,6 +124,8 @@ class DraftForm(forms.Form):
                 for i, signal in enumerate(self.definition["signals"])
                 if signal.get(subject) is not None
             ]
+            if all(len(row) == 1 for row in rows):
+                rows = [[field for row in rows for field in row]]  # side by side
             bounds = [self[f"groups.{group}.cap"], self[f"groups.{group}.floor"]]
             found.append((label, [*rows, bounds]))
         marks = ("name", "base", "marks.hot", "marks.warm", "hysteresis")

@@ -152,15 +152,16 @@ def _sample_flow(config: LiveConfig, most: int) -> tuple[Flow, int]:
             """
         )
         total, as_of = cursor.fetchone()
-        every = max(1, -(-total // most))
+        # As many as wanted at even steps: those at which place × share passes a whole number.
+        share = min(1.0, most / total) if total else 1.0
         cursor.execute(
             """
             SELECT lead_id FROM (
                 SELECT lead_id, row_number() OVER (ORDER BY lead_id) AS place
                 FROM scoring_standing WHERE is_open AND state <> 'unscored'
-            ) numbered WHERE place %% %s = 0
+            ) numbered WHERE floor(place * %(share)s) > floor((place - 1) * %(share)s)
             """,
-            [every],
+            {"share": share},
         )
         ids = [row[0] for row in cursor.fetchall()]
     flow = Flow()

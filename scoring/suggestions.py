@@ -114,7 +114,9 @@ def _past(key: str) -> tuple[Training, Table, dict[str, str]]:
         training = training.take(np.flatnonzero(truth == conditions.TRUE))
     columns, name_of = {}, {}
     for field in fields:
-        label = field.label if field.label not in name_of else field.name
+        label = field.label
+        if label in name_of:
+            label = f"{label} ({field.name.removeprefix(CUSTOM)})"
         column = _column(training, field, label)
         if column.missing.all():
             continue  # nothing to say about it

@@ -1,11 +1,16 @@
 """The pages of score models."""
 
+import re
+
 import pytest
 from django.test import Client
 
 from accounts.models import User
 from core.versioning import version_with
-from scoring.models import ModelVersion
+from core.workers import work_on
+from scoring.live import live_config, load_model
+from scoring.models import ModelVersion, Preview, Standing
+from scoring.previewing import preview_sample
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -53,3 +58,71 @@ def test_the_hub_asks_no_more_with_more_versions(
         )
     with django_assert_max_num_queries(6):  # type: ignore[operator]
         client.get("/scoring/")
+
+
+def _typed(page: str) -> dict[str, str]:
+    """What a form would send as it stands: its inputs, and the chosen options."""
+    found = {}
+    for tag in re.findall(r"<input[^>]*>", page):
+        name, value = re.search(r'name="([^"]+)"', tag), re.search(r'value="([^"]*)"', tag)
+        if name:
+            found[name[1]] = value[1] if value else ""
+    for name, options in re.findall(r'<select name="([^"]+)".*?>(.*?)</select>', page, re.S):
+        chosen = re.search(r'value="(\d+)" selected', options)
+        found[name] = chosen[1] if chosen else ""
+    return found
+
+
+def test_a_draft_is_edited_in_a_form_that_names_what_is_wrong_and_previewed(
+    rep: User, model_owner: User, client: Client
+) -> None:
+    fine = {"company": {"employees": 200, "industry": "Software", "country": "DE"}}
+    leads = [factories.make_lead(owner=rep, **fine) for _ in range(5)]
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    client.force_login(model_owner)
+    address = client.post(f"/scoring/versions/{live.pk}/draft/")["Location"]
+    draft = ModelVersion.objects.get(key="b2b", state="draft")
+    assert address == f"/scoring/versions/{draft.pk}/edit/"
+    sent = _typed(client.get(address).content.decode())
+    assert client.post(address, sent).status_code == 302  # as it stands
+    draft.refresh_from_db()
+    assert (
+        load_model(draft, live_config().types).model == load_model(live, live_config().types).model
+    )
+
+    sent = _typed(client.get(address).content.decode())
+    first = "signals[0].points"
+    for field, value, words in (
+        (first, "nan", "Enter a number"),
+        (first, "1e9", "Must be between"),
+        ("marks.warm", "70", "Must be below"),
+        ("gate.budget", "101", "Must be between"),
+        ("groups.fit.cap", "-1", "Must be between"),
+    ):
+        page = client.post(address, {**sent, field: value})
+        assert page.status_code == 422, field
+        assert words in page.content.decode(), field
+    changed = {**sent, first: "20", "base": "30", "gate.budget": "40"}
+    assert client.post(address, changed).status_code == 302
+    assert client.post(address, changed).status_code == 412  # what it was read from is gone
+    draft.refresh_from_db()
+    assert draft.definition["signals"][0]["points"] == 20
+    assert {"dimension": "budget", "minimum": 40} in draft.definition["gates"]
+    page = client.get(f"/scoring/versions/{draft.pk}/").content.decode()
+    assert "Base" in page
+
+    before = list(Standing.objects.order_by("pk").values())
+    preview = client.get(f"/scoring/versions/{draft.pk}/preview/").content.decode()
+    assert "5 open leads, 5 with another score" in preview
+    assert client.post(f"/scoring/versions/{draft.pk}/preview/all/").status_code == 302
+    made = Preview.objects.get()
+    work_on(made.job, processes=1)
+    made.refresh_from_db()
+    sampled, _ = preview_sample(draft)
+    assert made.result == sampled.as_json()  # a sample of all is all
+    assert {mover["lead"] for mover in made.result["movers"]} == {lead.pk for lead in leads}
+    assert not made.parts.exists()
+    assert preview_sample(draft, most=2)[0].n == 2
+    assert list(Standing.objects.order_by("pk").values()) == before
+    assert client.post(f"/scoring/versions/{draft.pk}/delete/").status_code == 302
+    assert not ModelVersion.objects.filter(pk=draft.pk).exists()
