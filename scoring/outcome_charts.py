@@ -57,13 +57,13 @@ def gain_chart(curves: Mapping[str, Floats | Sequence[float]]) -> Chart:
     return Chart(
         title="Wins reached by calling the best leads first",
         description=(
-            f"The best fifth of the leads holds {float(first[round(size / 5)]):.0%} of the wins by "
-            f"{names[0]}; the dashed diagonal is calling in any order."
+            f"The best fifth of the leads holds {_percent(float(first[round(size / 5)]))} of the "
+            f"wins by {names[0]}; the dashed diagonal is calling in any order."
         ),
         spec=spec,
         columns=["Leads called", *names],
         rows=[
-            [f"{step / size:.0%}", *(f"{float(curve[step]):.0%}" for curve in curves.values())]
+            [_percent(step / size), *(_percent(float(curve[step])) for curve in curves.values())]
             for step in steps
         ],
     )
@@ -117,7 +117,16 @@ def calibration_chart(bins: Sequence[CalibrationBin]) -> Chart:
         spec=spec,
         columns=["Predicted", "Won", "90 % interval", "Leads"],
         rows=[
-            [f"{b.p:.1%}", f"{b.rate:.1%}", f"{b.low:.0%} to {b.high:.0%}", f"{b.n:,}"]
+            [
+                _percent(b.p, 1),
+                _percent(b.rate, 1),
+                f"{_percent(b.low)} to {_percent(b.high)}",
+                f"{b.n:,}",
+            ]
             for b in bins
         ],
     )
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %"

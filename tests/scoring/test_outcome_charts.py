@@ -10,8 +10,8 @@ from scoring.outcome_charts import calibration_chart, gain_chart
 def test_the_gain_chart_draws_both_models_and_tells_their_numbers() -> None:
     curve = [min(1.0, 2 * i / 50) for i in range(51)]
     chart = gain_chart({"learned": curve, "start": [i / 50 for i in range(51)]})
-    assert chart.rows[1] == ["20%", "40%", "20%"]
-    assert "40% of the wins by learned" in chart.description
+    assert chart.rows[1] == ["20 %", "40 %", "20 %"]
+    assert "40 % of the wins by learned" in chart.description
     assert set(re.findall(r'stroke="(#\w+)"', chart.svg)) <= set(COLOURS.values())
     assert COLOURS["accent"] in chart.svg
     assert COLOURS["less"] in chart.svg
@@ -21,5 +21,5 @@ def test_the_calibration_chart_counts_the_groups_that_are_right() -> None:
     bins = [CalibrationBin(0.1, 0.12, 0.08, 0.17, 100), CalibrationBin(0.6, 0.2, 0.15, 0.3, 100)]
     chart = calibration_chart(bins)
     assert "In 1 of 2 groups" in chart.description
-    assert chart.rows[0] == ["10.0%", "12.0%", "8% to 17%", "100"]
+    assert chart.rows[0] == ["10.0 %", "12.0 %", "8 % to 17 %", "100"]
     assert set(re.findall(r'fill="(#\w+)"', chart.svg)) <= set(COLOURS.values())

@@ -22,7 +22,7 @@ def test_suggestions_say_what_speaks_for_each_line():
     assert budget.low <= budget.points <= budget.high
     assert budget.points == pytest.approx(budget.effect * found.definitions.scale, abs=0.06)
     assert budget.stable
-    assert all(half * budget.points > 0 for half in budget.halves)
+    assert all(half is not None and half * budget.points > 0 for half in budget.halves)
     assert [abs(line.points) for line in found.lines] == sorted(
         (abs(line.points) for line in found.lines), reverse=True
     )
