@@ -260,14 +260,9 @@ def _try(lead: LeadOnCard, levers: Sequence[Lever], sets: Sequence[_Pulls]) -> t
     for row, pulls in enumerate(sets):
         for pull in pulls:
             rows.setdefault(pull, []).append(row)
-    if not lead.tracked:
-        # One event, and everything else that did not happen is known not to have.
-        engagement = [i for i, s in enumerate(lead.card.model.signals) if s.activity]
-        with_events = sorted(
-            {r for (lever, _), at in rows.items() if levers[lever].kind == "event" for r in at}
-        )
-        x[np.ix_(with_events, engagement)] = 0.0
-        tracked[with_events] = True
+    for (lever_index, _), at in rows.items():
+        if levers[lever_index].kind == "event":
+            tracked[at] = True  # what did not happen is then known not to have
     for (index, value), at in rows.items():
         lever = levers[index]
         if lever.columns:
