@@ -325,7 +325,7 @@ def initial_of(question: Question) -> dict[str, Any]:
         found[f"answer_{number}_key"] = answer.key
         found[f"answer_{number}_label"] = answer.label
         found[f"answer_{number}_rating"] = answer.rating
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     if rule and is_simple(rule):
         joint = next((key for key in ("all", "any") if key in rule), "all")
         found["joint"] = joint

@@ -11,7 +11,8 @@ from calls.models import Call, CallAnswer, CallOutcome, Rating, SecondRating
 from scoring.live import live_config
 from scoring.models import Evidence, Standing
 
-CALLS = 48
+CALLS = 52
+TO_RATE = 4  # of them wait for their second rating
 LENGTH = dt.timedelta(minutes=11)
 # Every n-th call differs on a dimension, by so many grades.
 APART = {"authority": (3, -1), "need": (6, -2), "budget": (8, 1)}
@@ -100,6 +101,8 @@ def hold_rated_calls(reps: list[User]) -> None:
             )
             for evidence in newest.values()
         )
+        if number <= TO_RATE:
+            continue
         second = SecondRating.objects.create(
             call=call, rater=others[number % len(others)], rated_at=ended + LENGTH
         )

@@ -102,8 +102,8 @@ def test_a_question_is_written_in_a_draft_and_asked_once_it_is_published(
     assert refused.status_code == 422
     assert "not told by any question" in refused.content.decode()
     # Form and definition say the same, both ways.
-    own = f"{edit}?question={made['key']}"
-    assert pages.post(edit, form_of(pages, own) | {"question": made["key"]}).status_code == 302
+    filled = f"{edit}?question={made['key']}"
+    assert pages.post(edit, form_of(pages, filled) | {"question": made["key"]}).status_code == 302
     assert question(draft, made["key"]) == made
     # Rewording one that was asked, rating an answer anew, archiving; deleting it is refused.
     own = form_of(pages, f"{edit}?question=budget_route") | {"question": "budget_route"}
@@ -155,12 +155,13 @@ def test_a_draft_that_another_changed_meanwhile_is_not_overwritten(
 def test_a_version_that_a_model_cannot_follow_is_not_published(
     pages: Client, draft: FrameworkVersion
 ) -> None:
-    for key in [q["key"] for q in draft.definition["questions"] if q["dimension"] == "timing"]:
-        script_drafts.change_draft(
-            draft.pk,
-            lambda d, key=key: d | {"questions": [q for q in d["questions"] if q["key"] != key]},
-            by=User.objects.get(role="model_owner"),
-        )
+    by = User.objects.get(role="model_owner")
+
+    def without_timing(definition: dict[str, Any]) -> dict[str, Any]:
+        kept = [q for q in definition["questions"] if q["dimension"] != "timing"]
+        return definition | {"questions": kept}
+
+    script_drafts.change_draft(draft.pk, without_timing, by=by)
     assert arrange(pages, draft, "remove", "timing", "criteria").status_code == 302
     answer = pages.post(page("publish_framework", draft))
     assert answer.status_code == 422
