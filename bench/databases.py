@@ -12,23 +12,34 @@ from world.configuration import configure
 
 
 @contextmanager
-def own_databases(names: list[str]) -> Iterator[dict[str, str]]:
+def own_databases(names: list[str], *, keep: bool = False) -> Iterator[dict[str, str]]:
     """Make an empty, migrated and configured database for each name; yield their full names.
 
-    Earlier ones of the same names go first, these at the end. Their clocks stand still at the
-    beginning of today, so that no score changes by the mere passing of time.
+    Earlier ones of the same names go first, these at the end; with `keep` both stay, and are
+    brought up to date only. Their clocks stand still at the beginning of the day on which they were
+    made, so that no score changes by the mere passing of time.
     """
     configured = str(connection.settings_dict["NAME"])
     moment = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     full = {name: f"{configured}_bench_{name}" for name in names}
     try:
         for name in full.values():
-            make(name, configured, moment)
+            if keep and _exists(name):
+                use(name)
+                call_command("migrate", verbosity=0)
+            else:
+                make(name, configured, moment)
         yield full
     finally:
         use(configured)
-        for name in full.values():
+        for name in () if keep else full.values():
             _execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _exists(name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+        return cursor.fetchone() is not None
 
 
 def make(name: str, configured: str, moment: dt.datetime) -> None:
@@ -81,6 +92,12 @@ def like(table: str, copy: str, *, indexes: bool) -> None:
                 [table],
             )
             cursor.execute(f"ALTER TABLE {copy} ADD PRIMARY KEY ({cursor.fetchone()[0]})")
+
+
+def leave_unvacuumed(*tables: str) -> None:
+    """Keep autovacuum from copies, or it cleans up after one measurement during the next."""
+    for table in tables:
+        _execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
 
 
 def refer_like(table: str, copy: str) -> None:

@@ -12,7 +12,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from bench import calls, imports, learn, pages, rescores, ticks
 from bench.databases import own_databases, use, vacuum
 from bench.results import Result, table, write
-from world.services import build_world
+from leads.models import Lead
+from scoring.models import Standing
+from scoring.tiers import State
+from world.services import Report, build_world, plan_all
 
 FEW = 10_000  # leads of the small world that pages are compared with
 QUICK = 50_000
@@ -36,6 +39,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--data", type=Path, help="folder of real files of past leads, for the group learn"
         )
+        parser.add_argument(
+            "--keep", action="store_true", help="keep the worlds, and use those that were kept"
+        )
         parser.add_argument("--only", choices=GROUPS, action="append", help="may be repeated")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,6 +54,7 @@ class Command(BaseCommand):
         self._failed: list[str] = []
         self._data: Path | None = options["data"]
         groups = options["only"] or list(GROUPS)
+        self._keep = options["keep"]
         results = list(self._measure(groups, leads, rows, options["rounds"]))
         self.stdout.write(table(results))
         self.stdout.write(f"\nKept in {write(results)}.")
@@ -63,7 +70,7 @@ class Command(BaseCommand):
                 yield from self._try("import", lambda: imports.measure(rows))
         if not set(groups) - {"import", "learn"}:
             return
-        with own_databases(["small", "big"]) as databases:
+        with own_databases(["small", "big"], keep=self._keep) as databases:
             self._build(databases["small"], FEW)
             yield from self._build(databases["big"], leads)
             steps: dict[str, Callable[[], list[Result]]] = {
@@ -89,9 +96,15 @@ class Command(BaseCommand):
             return []
 
     def _build(self, database: str, leads: int) -> list[Result]:
-        """Build a world of open leads; return how long it took."""
-        self._say(f"Building a world of {leads:,} leads …")
+        """Build a world of open leads; return how long it took, nothing for one that was kept."""
         use(database)
+        if Lead.objects.exists():  # kept
+            unscored = Standing.objects.filter(state=State.UNSCORED)
+            if Lead.objects.count() != leads or unscored.exists():
+                raise CommandError("The world that was kept is another one: run without --keep.")
+            plan_all(Report(), tell=self._say)  # what was measured has left something to plan
+            return []
+        self._say(f"Building a world of {leads:,} leads …")
         report = build_world(leads, seed=1, closes=0.0, tell=self._say)
         vacuum("scoring_standing", "leads_lead", "leads_activity", "scoring_evidence")
         vacuum("scoring_engagement", "followups_followup", "leads_company")
