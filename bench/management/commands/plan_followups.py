@@ -27,7 +27,7 @@ class Command(BaseCommand):
         self.stdout.write("ready")
         self.stdout.flush()
         told = threading.Event()
-        threading.Thread(target=lambda: (sys.stdin.readline(), told.set()), daemon=True).start()
+        threading.Thread(target=_wait_for_a_line, args=[told], daemon=True).start()
         while True:
             last = told.is_set()  # asked before, so that what came until then is looked for
             if not plan_pending():
@@ -35,3 +35,8 @@ class Command(BaseCommand):
                     break
                 time.sleep(PAUSE)
         self.stdout.write(json.dumps(round(peak_mb(), 1)))
+
+
+def _wait_for_a_line(told: threading.Event) -> None:
+    sys.stdin.readline()
+    told.set()
