@@ -114,7 +114,10 @@ class Call(models.Model):
                 fields=["lead"], condition=models.Q(state="open"), name="call_one_open"
             )
         ]
-        indexes = [models.Index(fields=["lead", "-started_at", "-id"], name="call_history")]
+        indexes = [
+            models.Index(fields=["lead", "-started_at", "-id"], name="call_history"),
+            models.Index(fields=["-started_at", "-id"], name="call_recent"),
+        ]
 
     def __str__(self) -> str:
         return f"Call {self.pk} ({self.state})"

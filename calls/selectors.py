@@ -382,7 +382,7 @@ def calls_of(viewer: User, lead_id: int) -> list[Call]:
     )
 
 
-NEWEST = {"-id": Order(("id",), descending=True)}
+NEWEST = {"-started_at": Order(("started_at", "id"), descending=True)}
 MOST_REPS = 200
 
 

@@ -197,18 +197,21 @@ def test_calls_of_all_leads_are_listed_by_rep_outcome_and_day(
         assert page.status_code == 200
         return [int(key) for key in re.findall(r'id="call-(\d+)"', page.content.decode())]
 
-    newest = [call.pk for call in reversed(calls)]
+    newest = [calls[1].pk, calls[0].pk, calls[2].pk]  # by when they began
     assert shown(rep) == shown(manager) == newest
     assert shown(stranger) == []
     assert shown(manager, "?outcome=no_answer") == [calls[0].pk]
     assert shown(manager, f"?rep={rep.pk}&outcome=&started_at__gte=") == newest
     assert shown(manager, f"?rep={manager.pk}") == []
-    assert shown(manager, f"?started_at__lt={old + dt.timedelta(days=2):%Y-%m-%d}") == newest[:1]
+    assert shown(manager, f"?started_at__lt={old + dt.timedelta(days=2):%Y-%m-%d}") == [calls[2].pk]
     client.force_login(manager)
+    Call.objects.filter(pk=calls[1].pk).update(started_at=old - dt.timedelta(days=1))
+    newest = [calls[0].pk, calls[2].pk, calls[1].pk]
     page = client.get(f"{url('list_all_calls')}?limit=2").content.decode()
     following = re.search(r'href="\?([^"]*cursor=[^"]*)"', page)
     assert following is not None
-    assert shown(manager, f"?{following[1].replace('&amp;', '&')}") == [calls[0].pk]
+    assert re.findall(r'id="call-(\d+)"', page) == [str(key) for key in newest[:2]]
+    assert shown(manager, f"?{following[1].replace('&amp;', '&')}") == newest[2:]
     assert client.get(f"{url('list_all_calls')}?reps=1").status_code == 400
 
 
