@@ -75,11 +75,8 @@ class Design:
     def gram(self, weights: Floats) -> Floats:
         """Return [1, design]ᵀ diag(weights) [1, design], shape (1 + p, 1 + p)."""
         if not isinstance(self.cells, np.ndarray):
-            cells = self.cells
-            values = cells.data * np.repeat(weights, np.diff(cells.indptr))
-            weighted = scipy.sparse.csr_matrix((values, cells.indices, cells.indptr), cells.shape)
-            inner = (cells.T @ weighted).toarray()
-            edge = np.asarray(weighted.sum(axis=0)).ravel()
+            inner = _sparse_gram(self.cells, weights)
+            edge = np.asarray(self.cells.T @ weights).ravel()
         else:
             inner = np.zeros((self.cells.shape[1],) * 2)
             edge = np.zeros(self.cells.shape[1])
@@ -94,6 +91,30 @@ class Design:
         whole = np.empty((self.p + 1, self.p + 1))
         whole[0, 0], whole[0, 1:], whole[1:, 0], whole[1:, 1:] = weights.sum(), edge, edge, inner
         return whole
+
+
+def _sparse_gram(cells: scipy.sparse.csr_matrix, weights: Floats) -> Floats:
+    """Return cellsᵀ diag(weights) cells, dense; `cells` holds ones."""
+    counts = np.diff(cells.indptr)
+    if counts.min() < counts.max():
+        values = cells.data * np.repeat(weights, counts)
+        weighted = scipy.sparse.csr_matrix((values, cells.indices, cells.indptr), cells.shape)
+        product: Floats = (cells.T @ weighted).toarray()
+        return product
+    # Each lead has one cell of each field, so counting pairs of cells is several times faster.
+    codes = cells.indices.reshape(len(weights), -1).astype(np.int64)
+    low, width = codes.min(axis=0), np.ptp(codes, axis=0) + 1
+    codes = np.ascontiguousarray((codes - low).T)
+    found = np.zeros((cells.shape[1],) * 2)
+    for f in range(len(codes)):
+        rows = slice(low[f], low[f] + width[f])
+        for g in range(f, len(codes)):
+            pairs = np.bincount(codes[f] * width[g] + codes[g], weights, width[f] * width[g])
+            block = pairs.reshape(width[f], width[g])
+            columns = slice(low[g], low[g] + width[g])
+            found[rows, columns] = block
+            found[columns, rows] = block.T
+    return found
 
 
 @dataclass(frozen=True)

@@ -127,3 +127,19 @@ def test_intervals_widen_when_old_outcomes_fade():
     full = weight_intervals(x, y, np.ones(1000))
     faded = weight_intervals(x, y, np.exp2(-np.arange(1000)[::-1] / 100))
     assert ((faded.high - faded.low) > 1.5 * (full.high - full.low)).all()
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_a_sparse_design_curves_as_the_same_one_dense(gaps):
+    random = np.random.default_rng(3)
+    cells = np.zeros((200, 9))
+    for first, width in ((0, 4), (4, 3), (7, 2)):
+        cells[np.arange(200), first + random.integers(width, size=200)] = 1.0
+    if gaps:  # a lead may lack the level of a field
+        cells[:5, :4] = 0.0
+    weights = random.random(200)
+    grams = [
+        Design(matrix, None, np.arange(9), np.ones(9)).gram(weights)
+        for matrix in (cells, scipy.sparse.csr_matrix(cells))
+    ]
+    assert grams[1] == pytest.approx(grams[0])
