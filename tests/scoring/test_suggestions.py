@@ -24,7 +24,7 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     random = np.random.default_rng(5)
     for lead in Lead.objects.filter(team=team).order_by("pk"):
         won = lead.stage == "won"
-        gold = random.random() < (0.9 if won else 0.15)
+        gold = random.random() < (0.75 if won else 0.25)
         mood = "glad" if won else "sad"
         lead.custom = {"plan": "Gold" if gold else "Basic", "mood": mood}
         lead.save(update_fields=["custom"])
