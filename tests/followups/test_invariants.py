@@ -33,7 +33,7 @@ def found() -> set[str]:
 
 def test_sound_data_has_no_break(lead):
     assert found() == set()
-    assert sum(name.startswith("followups.") for name in names()) == 9
+    assert sum(name.startswith("followups.") for name in names()) == 10
 
 
 def test_a_call_to_a_lead_that_refused_it_is_found(lead, rep):

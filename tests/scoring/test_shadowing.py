@@ -1,6 +1,7 @@
 """A version in the shadow scores beside the live one and touches nothing."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -31,7 +32,10 @@ def proposed(by: User, **changes: object) -> Proposal:
 def test_the_shadow_scores_open_leads_shows_where_it_differs_and_is_measured_later(
     team: Team, rep: User, model_owner: User, client: Client
 ) -> None:
-    fine = {"company": {"employees": 200, "industry": "Software", "country": "DE"}, "title": "CEO"}
+    fine: dict[str, Any] = {
+        "company": {"employees": 200, "industry": "Software", "country": "DE"},
+        "title": "CEO",
+    }
     leads = [factories.make_lead(owner=rep, **fine) for _ in range(24)]
     closed = factories.make_lead(owner=rep, **fine, stage="lost")
     proposal = proposed(model_owner, base=40)

@@ -76,8 +76,8 @@ def _typed(page: str) -> dict[str, str]:
 def test_a_draft_is_edited_in_a_form_that_names_what_is_wrong_and_previewed(
     rep: User, model_owner: User, client: Client
 ) -> None:
-    fine = {"company": {"employees": 200, "industry": "Software", "country": "DE"}}
-    leads = [factories.make_lead(owner=rep, **fine) for _ in range(5)]
+    company = {"employees": 200, "industry": "Software", "country": "DE"}
+    leads = [factories.make_lead(owner=rep, company=company) for _ in range(5)]
     live = ModelVersion.objects.get(key="b2b", state="live")
     client.force_login(model_owner)
     address = client.post(f"/scoring/versions/{live.pk}/draft/")["Location"]
@@ -99,9 +99,9 @@ def test_a_draft_is_edited_in_a_form_that_names_what_is_wrong_and_previewed(
         ("gate.budget", "101", "Must be between"),
         ("groups.fit.cap", "-1", "Must be between"),
     ):
-        page = client.post(address, {**sent, field: value})
-        assert page.status_code == 422, field
-        assert words in page.content.decode(), field
+        refused = client.post(address, {**sent, field: value})
+        assert refused.status_code == 422, field
+        assert words in refused.content.decode(), field
     changed = {**sent, first: "20", "base": "30", "gate.budget": "40"}
     assert client.post(address, changed).status_code == 302
     assert client.post(address, changed).status_code == 412  # what it was read from is gone
