@@ -8,10 +8,11 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import exp, log, sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2, fisher_exact, norm
+from scipy.special import chdtri
 
 from core.conditions import FieldType
 from pipeline.history import History
@@ -29,7 +30,7 @@ DRIFTED = 0.25  # population stability index from which a month is told
 SURE = 0.001  # of the chance that months alike in truth differ as much
 LEAST_MOVE = 0.05  # of the win rate, that is worth a word
 _EDGES = np.array([0.25, 0.5, 0.75])
-_Z = float(norm.ppf(0.975))
+_Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def stability(counts: Ints, before: Ints) -> float:
 
 def noise(bins: int, n: int, before: int) -> float:
     """Return the PSI that months alike in truth exceed with the chance SURE: it goes like χ²."""
-    return float(chi2.ppf(1 - SURE, max(1, bins - 1)) * (1 / n + 1 / before))
+    return float(chdtri(max(1, bins - 1), SURE) * (1 / n + 1 / before))
 
 
 def judge(
@@ -290,6 +291,8 @@ def _drift(bins: Ints, months: Sequence[tuple[str, Ints]]) -> list[Month]:
 
 
 def _base(won: Bools, months: Sequence[tuple[str, Ints]]) -> list[BaseMonth]:
+    from scipy.stats import fisher_exact  # late: scipy.stats costs each process 45 MB
+
     found = []
     wins = total = 0
     for month, rows in months:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from django.db import connection, transaction
 from django.db.models import F
-from sklearn.metrics import log_loss
 
 from accounts.models import User
 from core.clock import DatabaseNow
@@ -159,6 +158,8 @@ def _measured(version: ModelVersion) -> Measured:
     n, won = len(y), int(y.sum())
     if n < LEAST_OUTCOMES or not 0 < won < n:
         return Measured(n, won, None, None, None, None)
+    from sklearn.metrics import log_loss  # late: scikit-learn costs each process 40 MB
+
     live = np.array([p for _, p, _ in rows])
     ours = np.array([p for _, _, p in rows])
     return Measured(

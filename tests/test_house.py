@@ -1,5 +1,7 @@
 """The house stands: layers of foreign keys, the driver, the rooms' names."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +61,15 @@ def test_the_driver_is_psycopg2_and_the_server_is_one_that_we_support() -> None:
     assert not is_psycopg3
     connection.ensure_connection()
     assert connection.pg_version >= 150000  # type: ignore[attr-defined]
+
+
+def test_web_and_workers_start_without_the_libraries_of_learning() -> None:
+    code = (
+        "import django, sys; django.setup(); import leadqual.urls, leadqual.celery as c;"
+        "c.app.loader.import_default_modules();"
+        "print([m for m in ('sklearn', 'scipy.stats') if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"

@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from core.conditions import FieldType
 from core.errors import FieldProblem, Invalid
 from scoring.features import Bools, Floats, Ints
-from scoring.learning.baselines import boosting
 from scoring.learning.drift import later_notice
 from scoring.learning.evaluate import (
     Metrics,
@@ -185,6 +183,8 @@ def _remarks(
     interval: tuple[float, float],
 ) -> list[Notice]:
     """Return what the leads held out show beyond the measures."""
+    from scoring.learning.baselines import boosting  # late: scikit-learn costs each process 40 MB
+
     found = []
     later = later_notice(truth, p) if history.in_order else None
     if later is not None:
@@ -411,6 +411,10 @@ def _fewer(history: History, train: Ints, options: Options) -> Ints:
 
 def _stratified(rows: Ints, y: Floats, seed: int, **sizes: float | None) -> tuple[Ints, Ints]:
     """Split row numbers with equal shares won on both sides, as far as there are enough."""
+    from sklearn.model_selection import (
+        train_test_split,
+    )  # late: scikit-learn costs each process 40 MB
+
     try:
         first, second = train_test_split(rows, stratify=y[rows], random_state=seed, **sizes)
     except ValueError:

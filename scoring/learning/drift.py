@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import chi2_contingency
 
 from scoring.features import Floats, Ints
 from scoring.learning.design import build
@@ -153,6 +152,8 @@ def _clear(gain: Floats) -> bool:
 
 def drift_notice(y: Floats, recency: Recency) -> Notice | None:
     """Return a notice when n outcomes in order of time do not come from one and the same world."""
+    from scipy.stats import chi2_contingency  # late: scipy.stats costs each process 45 MB
+
     blocks = _blocks(y)
     if len(blocks) >= 2:
         won = np.array([y[block].sum() for block in blocks])

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import norm
-from sklearn import metrics
 
 from scoring.features import Floats, Ints
 from scoring.learning.fit import Design, fit_map
@@ -52,6 +51,8 @@ def measure(y: Floats, p: Floats | None, ranking: Floats) -> Metrics:
     `ranking` (n,) orders the leads, higher is better; `p` (n,) are probabilities, None when there
     are none to show. Ties count as their average, so the order of the file decides nothing.
     """
+    from sklearn import metrics  # late: scikit-learn costs each process 40 MB
+
     both = 0 < y.sum() < len(y)
     return Metrics(
         auc=float(metrics.roc_auc_score(y, ranking)) if both else None,
@@ -127,7 +128,7 @@ def wilson(won: int, n: int) -> tuple[float, float]:
     """Return the 90 % interval of a share by Wilson's score method; (0, 1) of nothing."""
     if not n:
         return 0.0, 1.0
-    z = float(norm.ppf(INTERVAL[1]))
+    z = NormalDist().inv_cdf(INTERVAL[1])
     share = won / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
@@ -220,13 +221,14 @@ def verdict(
     (two-sided 95 %) and in log loss both it and the base rate, and surely beat the base rate
     before: any one of these alone claims gains on noise.
     """
+    from sklearn.metrics import log_loss  # late: scikit-learn costs each process 40 MB
+
     if n < LEAST_OUTCOMES or min(won, n - won) < LEAST_OF_EACH:
         return "too_few"
     if not 0 < y.sum() < len(y) or gain_z < LEAST_GAIN_Z:
         return "keep"
     _, lower, _ = auc_gain(y, ours, live)
     losses = [
-        float(metrics.log_loss(y, p, labels=[0, 1]))
-        for p in (ours, live_p, np.full(len(y), base_rate))
+        float(log_loss(y, p, labels=[0, 1])) for p in (ours, live_p, np.full(len(y), base_rate))
     ]
     return "propose" if lower > 0 and losses[0] < min(losses[1:]) else "keep"

@@ -1,10 +1,10 @@
 """How sure a weight is: intervals from a weak prior with a sandwich covariance."""
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import norm
 
 from scoring.features import Floats
 from scoring.learning.fit import Design, fit_map
@@ -40,5 +40,5 @@ def weight_intervals(x: Floats, y: Floats, weights: Floats, precision: float = W
     spread = np.sqrt(np.maximum(np.diag(bread @ meat @ bread), 0.0))[1:]
     # A value that always won or always lost shows no residuals; the prior's own spread is left.
     spread = np.maximum(spread, np.sqrt(np.diag(bread))[1:] * 0.5)
-    reach = float(norm.ppf(0.5 + COVER / 2)) * spread
+    reach = NormalDist().inv_cdf(0.5 + COVER / 2) * spread
     return Intervals(fit.b, fit.b - reach, fit.b + reach)
