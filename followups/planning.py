@@ -24,7 +24,7 @@ from followups.live import live_plays, play_version
 from followups.places import Places
 from followups.runs import SPREAD, EndReason, LastRun, StartedBy, choose_next, decide, origin
 from followups.situations import LeadNow, OpenStep
-from followups.spreading import Spread
+from followups.spreading import Spread, be_at_work
 from followups.writing import Changes, NewStep, StandingRow, write
 from leads.selectors import Refusals, refused_contact
 from scoring.live import NotConfigured
@@ -89,6 +89,7 @@ def _pending(most: int) -> list[int]:
 
 def _lock_marked(lead_ids: Sequence[int]) -> list[tuple[int, bool]]:
     """Lock those that are still marked and that nobody holds; return them with "is stale"."""
+    be_at_work()
     return _select_locked(lead_ids, "AND unplanned_at IS NOT NULL", "SKIP LOCKED")
 
 

@@ -15,6 +15,15 @@ from followups.situations import LeadNow
 from scoring.tiers import HOT, NONE, WARM
 
 _LOCK = 4_202_002  # an advisory lock's number: any that nothing else takes
+_AT_WORK = 4_202_003  # held, shared, by every transaction of a sweep that has leads in hand
+
+
+def be_at_work() -> None:
+    """Show other sweeps, until the transaction ends, that this one has leads in hand. Call it
+    before they are taken.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_AT_WORK])
 
 
 class Spread:
@@ -38,12 +47,12 @@ class Spread:
         """Take the lock until the transaction ends, and know the loads of these leads' holders.
 
         Returns the code of the tier whose turn it is: of the hottest one still marked beside the
-        leads `in_hand`, NONE where that does not matter or nobody else starts runs meanwhile.
+        leads `in_hand`, NONE where that does not matter or no other sweep is at work.
         """
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        alone = self._newest_run() == self._last_run
-        if not alone:
+        known = self._newest_run() == self._last_run
+        if not known:
             self._loads, self._known = Loads(), set()
         self._days = {}
         self._now = now
@@ -52,7 +61,9 @@ class Spread:
         if missing:
             self._read(missing)
             self._known.update(missing)
-        return self._hottest_beside(in_hand) if self._in_turn and not alone else NONE
+        if not self._in_turn or (known and not self._others_at_work()):
+            return NONE
+        return self._hottest_beside(in_hand)
 
     def end(self) -> None:
         """Remember up to where this transaction has seen; call it after its runs are written."""
@@ -70,6 +81,22 @@ class Spread:
             days,
             lambda day: step_due_from(day, self._now, step.wait, step.kind, lead.team, lead.window),
         )
+
+    def _others_at_work(self) -> bool:
+        """Return whether another transaction has leads in hand, of which no run shows yet."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT EXISTS (
+                    SELECT FROM pg_locks
+                    WHERE locktype = 'advisory' AND (classid, objid, objsubid) = (0, %s, 1)
+                      AND database = (SELECT oid FROM pg_database
+                                      WHERE datname = current_database())
+                      AND pid <> pg_backend_pid())
+                """,
+                [_AT_WORK],
+            )
+            return bool(cursor.fetchone()[0])
 
     def _hottest_beside(self, in_hand: Sequence[int]) -> int:
         with connection.cursor() as cursor:

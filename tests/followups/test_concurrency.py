@@ -102,6 +102,34 @@ def test_leads_that_another_transaction_holds_are_left_with_their_mark(rep, play
     assert_sound()
 
 
+def test_colder_leads_wait_also_when_the_newest_run_is_ones_own(rep, plays, monkeypatch):
+    many(rep, 3)
+    hot, warm, cold = Lead.objects.order_by("pk")
+    for lead, tier in ((hot, "hot"), (warm, "warm"), (cold, "cold")):
+        place(lead, tier)
+    monkeypatch.setattr(planning, "BATCH", 1)
+    locked, done = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            planning._lock_marked([warm.pk])
+            locked.set()
+            done.wait(timeout=30)
+
+    def work():
+        locked.wait(timeout=30)
+        try:
+            assert planning.plan_pending() == 1
+        finally:
+            done.set()
+
+    in_threads(hold, work)
+    assert standing(hot).unplanned_at is None
+    assert standing(cold).unplanned_at is not None
+    assert planning.plan_pending() == 2
+    assert_sound()
+
+
 def test_colder_leads_wait_for_hotter_ones_that_another_worker_may_have_in_hand(rep, plays):
     many(rep, 2)
     hot, cold = Lead.objects.order_by("pk")
