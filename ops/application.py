@@ -1,5 +1,6 @@
 """Leadqual itself: its environment, its processes, and what prepares its database."""
 
+import hashlib
 import http.client
 import os
 import signal
@@ -92,16 +93,26 @@ def prepare(environment: dict[str, str]) -> str:
         if process.returncode != 0:
             raise Stop("The database could not be prepared: the lines above tell why.")
         if not os.environ.get("DATABASE_URL"):
-            _PREPARED.touch()
+            _PREPARED.write_text(migrations_digest())
     return output.decode(errors="replace")
 
 
 def prepare_once(environment: dict[str, str], command: str) -> None:
-    """Prepares our own database if it is new, for commands that expect that."""
-    if os.environ.get("DATABASE_URL") or _PREPARED.exists() or command in _UNPREPARED:
+    """Prepares our own database when it is new or older than the code."""
+    if os.environ.get("DATABASE_URL") or command in _UNPREPARED:
         return
-    say("Preparing the database (first time only) …")
+    if _PREPARED.exists() and _PREPARED.read_text() == migrations_digest():
+        return
+    say("Preparing the database …")
     prepare(environment)
+
+
+def migrations_digest() -> str:
+    """Tells the migrations: ours, and those of the packages."""
+    found = hashlib.sha256()
+    for path in [ROOT / "requirements.txt", *sorted(ROOT.glob("*/migrations/*.py"))]:
+        found.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def check_reachable(environment: dict[str, str]) -> None:

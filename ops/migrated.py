@@ -4,11 +4,9 @@ Each run starts its PostgreSQL on a copy of that cluster, which takes a moment w
 migrations take seconds. Its database is the template of the tests' own (tests/conftest.py).
 """
 
-import hashlib
-
 from ops import application
 from ops.locks import Lock
-from ops.paths import ROOT, VAR
+from ops.paths import VAR
 from ops.postgres import NAME, THROW_AWAY, Postgres
 from ops.say import Stop
 from ops.servers import Addresses
@@ -21,21 +19,13 @@ _NOWHERE = "redis://127.0.0.1:1"  # migrations use no broker
 def copy_to(postgres: Postgres) -> None:
     """Makes a cluster that was never started a copy of the migrated one. Raises ``Stop``."""
     with Lock(_HOME / "lock"):
-        migrated = Postgres(_HOME / _digest(), THROW_AWAY)
+        migrated = Postgres(_HOME / application.migrations_digest(), THROW_AWAY)
         if not (migrated.home / "whole").exists():
             for old in _HOME.iterdir():
                 if old.is_dir():
                     Postgres(old).remove()
             _make(migrated)
         postgres.copy(migrated)
-
-
-def _digest() -> str:
-    """Tells the migrations: ours, and those of the packages."""
-    found = hashlib.sha256()
-    for path in [ROOT / "requirements.txt", *sorted(ROOT.glob("*/migrations/*.py"))]:
-        found.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    return found.hexdigest()[:16]
 
 
 def _make(migrated: Postgres) -> None:

@@ -149,6 +149,15 @@ class TestRun:
         assert (answer.returncode, answer.stdout) == (7, "{}\n")
         assert installation.processes() == {}
 
+    def test_manage_first_brings_an_older_database_up_to_date(self, installation: Installation):
+        prepared = installation.var / "postgres" / "prepared"
+        current = prepared.read_text()
+        prepared.write_text("older")
+        answer = installation.ops("manage", "shell", "--verbosity", "0", "--command", "print(1)")
+        assert (answer.returncode, answer.stdout) == (0, "1\n")
+        assert "Preparing the database" in answer.stderr
+        assert prepared.read_text() == current
+
     def test_two_commands_share_the_servers(self, installation: Installation):
         code = "import time; time.sleep({}); from accounts.models import User; "
         code += "print(User.objects.exists())"
