@@ -17,6 +17,7 @@ from scipy.special import chdtri
 from core.conditions import FieldType
 from pipeline.history import History
 from scoring.features import Bools, Floats, Ints, signal_matrix
+from scoring.learning import evaluate
 from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
 from scoring.learning.weights import learn_weights
 from scoring.live import LiveModel
@@ -30,7 +31,8 @@ DRIFTED = 0.25  # population stability index from which a month is told
 SURE = 0.001  # of the chance that months alike in truth differ as much
 LEAST_MOVE = 0.05  # of the win rate, that is worth a word
 _EDGES = np.array([0.25, 0.5, 0.75])
-_Z = NormalDist().inv_cdf(0.975)
+COVER = 0.95  # of all intervals here but those of evidence
+_Z = NormalDist().inv_cdf(0.5 + COVER / 2)
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,8 @@ class Effectiveness:
 
 def wilson(won: int, n: int) -> Share:
     """Return a share with its 95 % Wilson interval."""
-    if n == 0:
-        return Share(0, 0, None, 0.0, 1.0)
-    p, z2 = won / n, _Z * _Z
-    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-    margin = _Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return Share(won, n, p, max(0.0, middle - margin), min(1.0, middle + margin))
+    low, high = evaluate.wilson(won, n, COVER)
+    return Share(won, n, won / n if n else None, low, high)
 
 
 def lift_of(won: int, n: int, other_won: int, other_n: int) -> tuple[float, float, float]:

@@ -124,11 +124,13 @@ def calibration_bins(y: Floats, p: Floats) -> list[CalibrationBin]:
     return found
 
 
-def wilson(won: int, n: int) -> tuple[float, float]:
-    """Return the 90 % interval of a share by Wilson's score method; (0, 1) of nothing."""
+def wilson(won: int, n: int, cover: float = 0.90) -> tuple[float, float]:
+    """Return the interval of a share by Wilson's score method, which holds the truth with the
+    chance `cover`; (0, 1) of nothing.
+    """
     if not n:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf(INTERVAL[1])
+    z = NormalDist().inv_cdf(0.5 + cover / 2)
     share = won / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
