@@ -46,7 +46,9 @@ UNDO_WITHIN = dt.timedelta(days=30)
 
 
 def can_undo_import(actor: User, imported: Import, *, at: dt.datetime) -> Decision:
-    """An import that has ended can be taken back within 30 days, by who made it and by admins."""
+    """An import that has ended can be taken back within 30 days, by who made it and by admins; what
+    was begun in time can be gone on with later.
+    """
     may = can_import(actor)
     if not may:
         return may
@@ -54,7 +56,7 @@ def can_undo_import(actor: User, imported: Import, *, at: dt.datetime) -> Decisi
         return refused("This import is taken back already.")
     if imported.state != Import.State.ENDED:
         return refused("Only an import that has ended can be undone.")
-    if imported.created_at < at - UNDO_WITHIN:
+    if imported.created_at < at - UNDO_WITHIN and "undo_failed" not in imported.report:
         return refused(f"An import can be undone for {UNDO_WITHIN.days} days.")
     return can_see_import(actor, imported)
 

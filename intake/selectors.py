@@ -15,6 +15,7 @@ from intake.staging import SEPARATOR
 
 SHOWN = 100  # rejections in a report
 _TIERS = ("hot", "warm", "cold")
+_TOLD = ("undo", "undo_failed", "error")  # what a report says only where it is so
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
@@ -85,8 +86,7 @@ def _report(imported: Import, rejected: int, cells: int) -> dict[str, Any]:
         "scored": written.get("scored", 0),
         "tiers": {tier: written.get(f"tier_{tier}", 0) for tier in _TIERS},
         "warnings": imported.report.get("warnings", []),
-        **({"undo": imported.report["undo"]} if "undo" in imported.report else {}),
-        **({"error": imported.report["error"]} if "error" in imported.report else {}),
+        **{key: imported.report[key] for key in _TOLD if key in imported.report},
         "milliseconds": _milliseconds(imported),
     }
 
@@ -95,6 +95,8 @@ def state_of(imported: Import, rejections: int) -> str:
     """Return one word for where an import stands; an end with rejections says so."""
     if imported.state != Import.State.ENDED:
         return imported.state
+    if "undo_failed" in imported.report:
+        return "undone_in_part"
     if imported.report.get("error"):
         return "failed" if "write" not in imported.report else Job.State.SUCCEEDED_WITH_ERRORS
     return Job.State.SUCCEEDED_WITH_ERRORS if rejections else Job.State.SUCCEEDED

@@ -16,7 +16,7 @@ from accounts.roles import Role
 from core import jobs
 from core.clock import now
 from core.errors import Conflict, Invalid
-from core.models import Job
+from core.models import Job, JobChunk
 from intake.chunks import Owners
 from intake.companies import parts_of
 from intake.mapping import FileMapping, Known, parse_mapping
@@ -32,6 +32,7 @@ from scoring.models import Standing
 CHECK, COMPANIES, WRITE = "import_check", "import_companies", "import"  # kinds of jobs
 FIND, UNDO = "import_undo_find", "import_undo"
 CHECKED_AT_ONCE = 5_000  # rows of one check chunk
+TRIED_AGAIN = 50  # leads of one chunk of an undo that is tried again
 DEFAULT_SOURCE = "CSV import"
 
 
@@ -350,16 +351,43 @@ def stop(imported: Import) -> None:
 
 @transaction.atomic
 def undo_import(imported: Import, *, by: User) -> Job:
-    """Begin to take an import back (intake.undoing), and return the job. Raises Forbidden."""
+    """Begin to take an import back (intake.undoing), or go on where that failed; return the job.
+
+    Only the batches that failed are tried again, in smaller ones, so that nothing is taken back
+    twice and a lead that cannot go holds up few others. Raises Forbidden.
+    """
     imported = _lock(imported)
     can_undo_import(by, imported, at=now()).require()
     imported.state, imported.undone_by = Import.State.UNDOING, by
     imported.save(update_fields=["state", "undone_by"])
+    if imported.job is not None and imported.job.kind == UNDO:
+        left = [lead for chunk in set_aside(imported.job) for lead in chunk.args["leads"]]
+        firsts = range(0, len(left), TRIED_AGAIN)
+        return begin_taking_back(imported, [left[at : at + TRIED_AGAIN] for at in firsts])
     imported.job = jobs.start_job(
         FIND, chunks=[{"import": imported.pk}], total=1, by=by, args={"import": imported.pk}
     )
     imported.save(update_fields=["job"])
     return imported.job
+
+
+def begin_taking_back(imported: Import, batches: list[list[int]]) -> Job:
+    """Start the job that takes back what an import did to leads; in the caller's transaction."""
+    job = jobs.start_job(
+        UNDO,
+        chunks=({"import": imported.pk, "leads": leads} for leads in batches),
+        total=sum(map(len, batches)),
+        unit="leads",
+        by=imported.undone_by,
+        args={"import": imported.pk},
+    )
+    Import.objects.filter(pk=imported.pk).update(job=job)
+    return job
+
+
+def set_aside(job: Job) -> list[JobChunk]:
+    """Return the chunks of a job that failed too often, in order."""
+    return list(JobChunk.objects.filter(job=job).exclude(error="").order_by("number"))
 
 
 def end(imported: Import, error: str = "") -> None:

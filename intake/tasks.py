@@ -158,19 +158,13 @@ jobs.register(services.WRITE, _write_chunk, _after_leads)
 
 
 # --- undo ---------------------------------------------------------------------------------------
+_UNDONE = ("removed", "restored", "kept")
+
+
 def _find_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     """Find what the import touched, and start the job that takes it back."""
     imported = _import(args["import"])
-    batches = list(touched_leads(imported))
-    undo = jobs.start_job(
-        services.UNDO,
-        chunks=({"import": imported.pk, "leads": leads} for leads in batches),
-        total=sum(map(len, batches)),
-        unit="leads",
-        by=imported.undone_by,
-        args={"import": imported.pk},
-    )
-    Import.objects.filter(pk=imported.pk).update(job=undo)
+    services.begin_taking_back(imported, list(touched_leads(imported)))
     return {"done": 1}
 
 
@@ -184,17 +178,28 @@ def _undo_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     return counts
 
 
-def _after_undo(job: Job) -> None:
+def _after_find(job: Job) -> None:
+    if services.set_aside(job):
+        _end_undo(job)
+
+
+def _end_undo(job: Job) -> None:
+    """End the undo; where a chunk was set aside it stays open, for that chunk’s leads alone."""
     imported = Import.objects.select_for_update(of=("self",)).get(pk=job.args["import"])
-    imported.report["undo"] = job.counts
-    if error := JobChunk.objects.filter(job=job).exclude(error="").values_list("error", flat=True):
-        imported.report["error"] = f"Some leads could not be taken back: {error[0]}"
+    report, before = imported.report, imported.report.get("undo", {})
+    if job.kind == services.UNDO:
+        report["undo"] = {name: before.get(name, 0) + job.counts.get(name, 0) for name in _UNDONE}
+    report.pop("undo_failed", None)
     imported.state = Import.State.UNDONE
+    if failed := services.set_aside(job):
+        left = sum(len(chunk.args.get("leads", ())) for chunk in failed)
+        report["undo_failed"] = {"leads": left, "reason": failed[0].error}
+        imported.state = Import.State.ENDED
     imported.save(update_fields=["state", "report"])
 
 
-jobs.register(services.FIND, _find_chunk)
-jobs.register(services.UNDO, _undo_chunk, _after_undo)
+jobs.register(services.FIND, _find_chunk, _after_find)
+jobs.register(services.UNDO, _undo_chunk, _end_undo)
 
 
 # --- clearing -----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from accounts.models import User
@@ -150,3 +151,69 @@ def test_it_is_for_whoever_made_it_and_for_a_month(
     assert "1 lead removed, 0 changed back" in page
     with pytest.raises(Forbidden, match="already"):
         services.undo_import(imported, by=rep)
+
+
+def test_what_could_not_be_taken_back_can_be_tried_again(
+    run_import: Importer, rep: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two new leads of four cannot go at first, and a third has been worked on."""
+    monkeypatch.setattr("intake.undoing.LEADS_AT_ONCE", 1)
+    known = make_lead(owner=rep, email="ada@acme.example", first_name="A.")
+    imported = run(
+        run_import,
+        [
+            ["ada@acme.example", "Ada", "Acme", "", "3", "", "77"],
+            *(
+                list[object]([f"p{n}@beta.example", "Bo", "Beta", "", "", "", str(n)])
+                for n in range(4)
+            ),
+        ],
+        rep,
+    )
+    worked_on = Lead.objects.get(email="p0@beta.example")
+    Activity.objects.create(lead=worked_on, kind="call_connected", actor=rep)
+    hold = "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN %s END $$"
+    with connection.cursor() as cursor:
+        cursor.execute(hold % "RAISE EXCEPTION 'this lead is held';")
+        cursor.execute(
+            "CREATE TRIGGER hold BEFORE DELETE ON leads_lead FOR EACH ROW "
+            "WHEN (OLD.email IN ('p1@beta.example', 'p2@beta.example')) EXECUTE FUNCTION hold()"
+        )
+    undone = undo(imported, rep)
+    assert undone.state == Import.State.ENDED
+    assert undone.report["undo"] == {"removed": 1, "restored": 1, "kept": 1}
+    assert undone.report["undo_failed"]["leads"] == 2
+    assert "this lead is held" in undone.report["undo_failed"]["reason"]
+    Lead.objects.filter(pk=known.pk).update(first_name="Ada")  # typed again by somebody
+    Import.objects.update(created_at=now() - dt.timedelta(days=31))
+    client.login(email=rep.email, password=PASSWORD)
+    page = client.get(f"/imports/{imported.pk}/").content.decode()
+    assert "2 leads could not be taken back: " in page
+    assert "this lead is held" in page
+    assert "Undone in part" in page
+
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER hold ON leads_lead")
+    assert client.post(f"/imports/{imported.pk}/undo/").status_code == 302
+    while jobs.run_one_chunk():
+        pass
+    imported.refresh_from_db()
+    assert imported.state == Import.State.UNDONE
+    assert imported.report["undo"] == {"removed": 3, "restored": 1, "kept": 1}
+    assert "undo_failed" not in imported.report
+    known.refresh_from_db()
+    assert known.first_name == "Ada"  # taken back once, not twice
+    assert set(Lead.objects.all()) == {known, worked_on}
+
+
+def test_an_undo_that_cannot_even_begin_stays_open(run_import: Importer, rep: User) -> None:
+    imported = run(run_import, [["bo@beta.example", "Bo", "Beta", "", "", "", "78"]], rep)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE leads_activity RENAME COLUMN kind TO gone")
+    assert undo(imported, rep).state == Import.State.ENDED
+    assert imported.report["undo_failed"]["leads"] == 0
+    assert "undo" not in imported.report
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE leads_activity RENAME COLUMN gone TO kind")
+    assert undo(imported, rep).report["undo"] == {"removed": 1, "restored": 0, "kept": 0}
+    assert imported.state == Import.State.UNDONE
