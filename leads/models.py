@@ -205,7 +205,8 @@ class Identity(models.Model):
     """One normal form by which a lead is recognised (leads.identity).
 
     Kinds: `email`, `phone`, `external:<source>` and, for import rows that carry none of these,
-    `row:<source>`. All but phone belong to one lead only; families and offices share phones.
+    `row:<source>`, which is the hash of the row and its place among equals ("<hash>:<n>"). All but
+    phone belong to one lead only; families and offices share phones.
     """
 
     lead = models.ForeignKey(

@@ -38,6 +38,7 @@ from scoring.learning.evaluate import (
 )
 from scoring.learning.notices import Notice
 from scoring.learning.screening import rank_auc
+from scoring.learning.splitting import last_in_order, part_of_each
 from scoring.learning.table import Column, Table
 from scoring.learning.weights import Relearned, learn_weights
 from scoring.live import LiveConfig, LiveModel, live_config, load_model
@@ -216,18 +217,9 @@ def _why(decided: str, backtest: Mapping[str, Any]) -> str:
 
 def split(training: Training, seed: int) -> tuple[Ints, Ints]:
     """Return the rows to learn from and to measure on: the last ones in order, else a part."""
-    rows = np.arange(training.n)
     if training.in_order:
-        cut = training.n - round(TEST_SHARE * training.n)
-        return rows[:cut], rows[cut:]
-    from sklearn.model_selection import (
-        train_test_split,
-    )  # late: scikit-learn costs each process 40 MB
-
-    inside, outside = train_test_split(
-        rows, test_size=TEST_SHARE, random_state=seed, stratify=training.y
-    )
-    return np.sort(inside), np.sort(outside)
+        return last_in_order(training.repeat_of, TEST_SHARE)
+    return part_of_each(training.y, training.repeat_of, TEST_SHARE, seed)
 
 
 def _recency(x: Floats, y: Floats, in_order: bool) -> Recency:

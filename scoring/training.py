@@ -33,14 +33,16 @@ class Training:
     """n past leads in order of their outcomes, with the facts of their decisions.
 
     `rows.facts` has every wanted field, rating and counter; `y` (n,) is 1 for won, `at` (n,) when
-    the outcome was known (seconds since the epoch); `in_order` is False when the times say
-    nothing (one import). `immature` counts open leads that are too young to say how they end,
+    the outcome was known (seconds since the epoch); `repeat_of` (n,) is one number for leads from
+    identical rows of an import that name nobody; `in_order` is False when the times say nothing
+    (one import). `immature` counts open leads that are too young to say how they end,
     `left_out` those that were disqualified before any contact or have no snapshot.
     """
 
     rows: Rows
     y: Floats
     at: Floats
+    repeat_of: Ints
     in_order: bool
     immature: int
     left_out: int
@@ -63,6 +65,7 @@ class Training:
             self.rows.take(rows),
             self.y[rows],
             self.at[rows],
+            self.repeat_of[rows],
             self.in_order,
             self.immature,
             self.left_out,
@@ -101,6 +104,7 @@ def read_training(configs: Sequence[LiveConfig], extra: Collection[Field] = ()) 
             [(c.name, c.kind) for c in columns],
         )
         texts = {c.name: _coded(cursor, c.name, read.pop(c.name)) for c in columns if c.is_text}
+        repeats = _repeats(cursor, read["lead"])
         cursor.execute("DROP TABLE training, labelled")
     facts = _facts(read, texts, fields, dimensions, counters)
     at: Floats = read["moment"]
@@ -108,6 +112,7 @@ def read_training(configs: Sequence[LiveConfig], extra: Collection[Field] = ()) 
         rows=Rows(facts, _no_standing(read), np.empty(0, dtype=np.int64)),
         y=read["y"].astype(np.float64),
         at=at,
+        repeat_of=repeats,
         in_order=_tells_order(at),
         immature=counts["immature"],
         left_out=counts["labelled"] - len(at) + counts["untouched"],
@@ -333,6 +338,23 @@ def _coded(cursor: Any, name: str, hashes: Ints) -> tuple[Ints, list[str]]:
         np.where(hashes == 0, -1, codes).astype(np.int64),
         [values.get(h, "") for h in distinct.tolist()],
     )
+
+
+def _repeats(cursor: Any, lead_ids: Ints) -> Ints:
+    """Return the hash of the row that each lead came from where it names nobody, else its id.
+
+    Such rows are recognised by their contents and their place among equals (leads.Identity).
+    """
+    cursor.execute(
+        """
+        SELECT i.lead_id, hashtextextended(i.kind || split_part(i.normal, ':', 1), 0)
+        FROM leads_identity i JOIN labelled b ON b.lead = i.lead_id WHERE i.kind LIKE 'row:%'
+        """
+    )
+    found = dict(cursor.fetchall())
+    if not found:
+        return lead_ids
+    return np.array([found.get(lead, lead) for lead in lead_ids.tolist()], dtype=np.int64)
 
 
 def _facts(

@@ -30,6 +30,7 @@ from scoring.learning.points import Definitions, define
 from scoring.learning.reading import Sheet
 from scoring.learning.screening import rank_auc
 from scoring.learning.signals import learn_signals
+from scoring.learning.splitting import last_in_order, part_of_each, stratified
 from scoring.learning.suggesting import Line, lines_of
 from scoring.learning.table import Table, column_of_texts, is_blank, parse_numbers
 
@@ -363,61 +364,25 @@ def _dates(texts: Sequence[str]) -> dict[str, float]:
 
 def split(history: History, options: Options) -> tuple[Ints, Ints]:
     """Return the row numbers to learn from and those held out; repeats of a row stay together."""
-    if history.in_order:
-        train, test = _split_by_order(history, options.test_share)
-    else:
-        train, test = _split_stratified(history, options)
-    if not len(test) or len(train) < 2:
-        raise Invalid.field("file", "too_few_rows", "has too few different rows to hold some out")
-    if options.train is not None and options.train < len(train):
-        train = _fewer(history, train, options)
+    try:
+        if history.in_order:  # which is a part of a row, so repeats are of one moment
+            train, test = last_in_order(history.row_of, options.test_share)
+        else:
+            train, test = part_of_each(history.y, history.row_of, options.test_share, options.seed)
+        if not len(test) or len(train) < 2:
+            raise Invalid.field(
+                "file", "too_few_rows", "has too few different rows to hold some out"
+            )
+        if options.train is not None and options.train < len(train):
+            train = _fewer(history, train, options)
+    except ValueError:
+        message = "has too few leads of one outcome to learn from some and hold out others"
+        raise Invalid.field("file", "too_few_rows", message) from None
     return train, test
-
-
-def _split_by_order(history: History, share: float) -> tuple[Ints, Ints]:
-    n = len(history.y)
-    held = np.zeros(n, dtype=bool)
-    held[n - max(1, round(share * n)) :] = True
-    # The order is part of a row, so repeats are of one moment; those before the cut decide.
-    held &= ~np.isin(history.row_of, history.row_of[~held])
-    return np.flatnonzero(~held), np.flatnonzero(held)
-
-
-def _split_stratified(history: History, options: Options) -> tuple[Ints, Ints]:
-    n = len(history.y)
-    if len(np.unique(history.row_of)) == n:
-        return _stratified(np.arange(n), history.y, options.seed, test_size=options.test_share)
-    # Whole groups of repeats are held out, until their rows make up the share of each outcome.
-    random = np.random.default_rng(options.seed)
-    chosen: list[int] = []
-    for outcome in (0.0, 1.0):
-        members = history.row_of[history.y == outcome]
-        groups, counts = np.unique(members, return_counts=True)
-        room = round(options.test_share * len(members))
-        for group in random.permutation(len(groups)):
-            if counts[group] <= room:
-                room -= int(counts[group])
-                chosen.append(groups[group])
-    held = np.isin(history.row_of, chosen)
-    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def _fewer(history: History, train: Ints, options: Options) -> Ints:
     """Return some of the training rows: the latest in order, or at random with both outcomes."""
     if history.in_order:
         return train[-(options.train or len(train)) :]
-    return _stratified(train, history.y, options.seed, train_size=options.train)[0]
-
-
-def _stratified(rows: Ints, y: Floats, seed: int, **sizes: float | None) -> tuple[Ints, Ints]:
-    """Split row numbers with equal shares won on both sides, as far as there are enough."""
-    from sklearn.model_selection import (
-        train_test_split,
-    )  # late: scikit-learn costs each process 40 MB
-
-    try:
-        first, second = train_test_split(rows, stratify=y[rows], random_state=seed, **sizes)
-    except ValueError:
-        message = "has too few leads of one outcome to learn from some and hold out others"
-        raise Invalid.field("file", "too_few_rows", message) from None
-    return np.sort(first), np.sort(second)
+    return stratified(train, history.y, options.seed, train_size=options.train)[0]

@@ -10,10 +10,11 @@ import pytest
 from accounts.models import User
 from core.clock import now
 from leads.activities import Kind
-from leads.models import CustomField, Lead, Outcome
+from leads.models import CustomField, Identity, Lead, Outcome
 from scoring.fields import all_fields
 from scoring.live import live_config
 from scoring.models import ModelVersion, Snapshot
+from scoring.proposing import split
 from scoring.training import Training, read_training
 from tests import factories
 
@@ -140,3 +141,22 @@ def test_outcomes_of_one_import_are_in_no_order(rep: User) -> None:
         lead = lead_of(rep, 30)
         Outcome.objects.create(lead=lead, round=1, result=result, at=moment, imported=True)
     assert not read_training([live_config()]).in_order
+
+
+def test_rows_of_an_import_that_repeat_each_other_are_held_out_together(rep: User) -> None:
+    moment = now() - DAY
+    leads = [lead_of(rep, 30) for _ in range(60)]
+    for place, lead in enumerate(leads):
+        Outcome.objects.create(
+            lead=lead, round=1, result="won" if place % 4 < 2 else "lost", at=moment
+        )
+        if place < 40:  # pairs of equal rows; the others are people with an e-mail address
+            normal = f"{place // 2:064x}:{place % 2 + 1}"
+            Identity.objects.create(lead=lead, kind="row:Fair", normal=normal)
+    training = read_training([live_config()])
+    assert len(np.unique(training.repeat_of)) == 20 + 20
+    for seed in range(5):
+        train, test = split(training, seed)
+        assert len(train) + len(test) == 60
+        assert not set(training.repeat_of[train]) & set(training.repeat_of[test])
+        assert training.y[test].mean() == pytest.approx(0.5, abs=0.06)
