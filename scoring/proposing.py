@@ -31,19 +31,19 @@ from scoring.learning.drift import Recency, choose_recency, drift_notice
 from scoring.learning.evaluate import (
     LEAST_OF_EACH,
     LEAST_OUTCOMES,
-    auc_gain,
     bootstrap,
     recalibrate,
     verdict,
 )
 from scoring.learning.notices import Notice
 from scoring.learning.screening import rank_auc
+from scoring.learning.shrinkage import gain_z
 from scoring.learning.splitting import last_in_order, part_of_each
 from scoring.learning.table import Column, Table
 from scoring.learning.weights import Relearned, learn_weights
 from scoring.live import LiveConfig, LiveModel, live_config, load_model
 from scoring.models import ModelVersion, Proposal, ProposalEvent
-from scoring.previewing import preview_open, with_model
+from scoring.previewing import HOT, preview_open, with_model
 from scoring.relearning import Redefined, redefine
 from scoring.training import Training, read_training
 
@@ -360,17 +360,22 @@ def too_few(training: Training) -> bool:
 
 
 def few_words(training: Training) -> str:
-    won = int(training.y.sum())
-    lost = training.n - won
-    if training.n < LEAST_OUTCOMES:
-        lack = f"{training.n:,} of {LEAST_OUTCOMES}"
+    """Return that outcomes are too few to learn from, and what is lacking."""
+    return f"{few(training.n, int(training.y.sum()))} The weights stay."
+
+
+def few(n: int, won: int) -> str:
+    """Return what is lacking of `n` outcomes, `won` of them, as a sentence."""
+    lost = n - won
+    if n < LEAST_OUTCOMES:
+        lack = f"{n:,} of {LEAST_OUTCOMES}"
     elif won < LEAST_OF_EACH:
         lack = f"{won:,} won of {LEAST_OF_EACH}"
     elif lost < LEAST_OF_EACH:
         lack = f"{lost:,} not won of {LEAST_OF_EACH}"
     else:
-        lack = f"{training.n:,}, of which a part is kept to measure on"
-    return f"Not enough outcomes yet ({lack}). The weights stay."
+        lack = f"{n:,}, of which a part is kept to measure on"
+    return f"Not enough outcomes yet ({lack})."
 
 
 def counts(training: Training) -> dict[str, Any]:
@@ -534,7 +539,7 @@ def propose_version(
             version=version,
             live=replaced,
             verdict=decided,
-            sentence=_hand_words(evidence, decided),
+            sentence=_hand_words(evidence),
             evidence=evidence,
             fingerprint=f"{version.pk}.{earlier.count()}",
             author=by,
@@ -554,56 +559,111 @@ def _any_live() -> ModelVersion:
     return ModelVersion.objects.get(pk=fallback.id)
 
 
-def _hand_words(evidence: Mapping[str, Any], decided: str) -> str:
+def _hand_words(evidence: Mapping[str, Any]) -> str:
     if "backtest" not in evidence:
-        return (
-            f"Not enough outcomes yet ({evidence['n']:,} of {LEAST_OUTCOMES}) to say "
-            "what it would have won."
-        )
+        lack = few(evidence["n"], evidence["won"])
+        return f"{lack} What the version would have won cannot be said."
     return sentence(evidence["backtest"])
 
 
 def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str, Any], str]:
     """Return the evidence about a version that was not learned here, and a verdict.
 
-    It is measured on all past leads, beside the live configuration as a whole: both place each
-    lead by their own ICPs. Nothing was learned from these, unless the version itself was.
+    It is measured beside the live configuration as a whole: both place each lead by their own
+    ICPs. The outcomes are split as for learned ones: on the first part both are brought to
+    probabilities, on the other they are measured. Which of these a version was learned from itself
+    is told as a warning.
     """
     config = live_config()
     types = field_types(all_fields())  # a field may be newer than the cached configuration
     candidate = with_model(config, load_model(version, types))
     training = read_training([config, candidate], slice_fields())
-    evidence: dict[str, Any] = {
-        **counts(training),
-        "seed": seed,
-        "warnings": [notice.as_json() for notice in training.notices],
-        "tested_on": period(training, np.arange(training.n)) if training.n else {"n": 0, "won": 0},
-    }
+    evidence: dict[str, Any] = {**counts(training), "seed": seed}
     flow, total = preview_open(candidate)
     evidence["flow"] = {**flow.as_json(), "of": total}
     before = next((m for m in config.everything if m.key == version.key), None)
     after = next(m for m in candidate.everything if m.key == version.key)
     if before is not None:
         evidence["lines"] = _hand_lines(before, after, training, candidate)
-    if too_few(training):
-        return evidence, _VERDICT.TOO_FEW
+    notices = list(training.notices)
+    decided: str = _VERDICT.TOO_FEW
+    if not too_few(training):
+        train, test = split(training, seed)
+        decided, found = _measure(training, train, test, config, candidate, seed)
+    if decided != _VERDICT.TOO_FEW:
+        evidence |= found
+        live = ModelVersion.objects.filter(pk=before.id if before else 0)
+        notices += [n for v in (version, *live) for n in _learned_from(v, training, test)]
+    evidence["warnings"] = [notice.as_json() for notice in notices]
+    return evidence, decided
+
+
+def _measure(
+    training: Training,
+    train: Ints,
+    test: Ints,
+    config: LiveConfig,
+    candidate: LiveConfig,
+    seed: int,
+) -> tuple[str, dict[str, Any]]:
+    """Return the verdict on a configuration beside the live one, and what it rests on."""
     y = training.y
-    theirs, ours = assess(training.rows, config), assess(training.rows, candidate)
-    live_p = recalibrate(log_odds_of(theirs), y, log_odds_of(theirs))
-    our_p = recalibrate(log_odds_of(ours), y, log_odds_of(ours))
-    called, days = time_for(training, np.arange(training.n), theirs.tier == 2)
-    evidence["backtest"] = appraise(
-        y,
-        Predictions(log_odds_of(theirs), live_p),
-        Predictions(log_odds_of(ours), our_p),
-        past_slices(training),
-        called,
-        days,
+    theirs, ours = (assess(training.rows, side) for side in (config, candidate))
+    their_odds, our_odds = log_odds_of(theirs), log_odds_of(ours)
+    live_p, our_p = (
+        recalibrate(odds[train], y[train], odds[test]) for odds in (their_odds, our_odds)
+    )
+    decided = verdict(
+        y[test],
+        our_p,
+        their_odds[test],
+        live_p,
+        float(y[train].mean()),
+        len(train),
+        int(y[train].sum()),
+        gain_z(our_odds[train], y[train], np.ones(len(train))),
+        ranking=our_odds[test],
+    )
+    backtest = appraise(
+        y[test],
+        Predictions(their_odds[test], live_p),
+        Predictions(our_odds[test], our_p),
+        past_slices(training.take(test)),
+        *time_for(training, test, theirs.tier[test] == HOT),
         seed,
     )
-    _, low, _ = auc_gain(y, log_odds_of(ours), log_odds_of(theirs))
-    better = low > 0 and evidence["backtest"]["differences"]["log_loss"][0] < 0
-    return evidence, _VERDICT.PROPOSE if better else _VERDICT.KEEP
+    return decided, {
+        "calibrated_on": period(training, train),
+        "tested_on": period(training, test),
+        "backtest": backtest,
+    }
+
+
+def _learned_from(version: ModelVersion, training: Training, test: Ints) -> list[Notice]:
+    """Return a notice when a version's points were learned from leads that it is measured on.
+
+    A draft made from a learned version keeps its p, by which the outcomes behind it are found.
+    """
+    p = version.definition.get("p", {})
+    if p.get("of") != "points":  # people made it
+        return []
+    name = f"v{version.number}"
+    learned = Proposal.objects.filter(
+        key=version.key, version__definition__p=p, evidence__has_key="trained_on"
+    ).order_by("pk")
+    until = learned.values_list("evidence__tested_on__to", flat=True).first()
+    if until is None or not training.in_order:
+        what = f"{name} was itself learned from past leads, perhaps from these"
+    else:
+        after = dt.datetime.fromisoformat(until).replace(tzinfo=dt.UTC) + dt.timedelta(days=1)
+        seen = int((training.at[test] < after.timestamp()).sum())
+        if not seen:
+            return []
+        what = (
+            f"{name} was itself learned from outcomes until {until}, and {seen:,} of the "
+            f"{len(test):,} leads it is measured on had ended by then"
+        )
+    return [Notice("learned_here", name, f"{what}: on new leads it will do less well than here.")]
 
 
 def log_odds_of(found: Assessment) -> Floats:

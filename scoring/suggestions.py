@@ -23,6 +23,7 @@ from scoring.assess import assess
 from scoring.definitions import parse_icp, parse_model
 from scoring.fields import CUSTOM, Field, all_fields, field_types
 from scoring.learning.evaluate import recalibrate, verdict
+from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions
 from scoring.learning.suggesting import Refusal, suggest
 from scoring.learning.table import Column, Table
@@ -231,7 +232,12 @@ def _take_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     measured = None
     if "backtest" in result:
         kept = ("seed", "trained_on", "tested_on", "backtest", "warnings")
-        measured = {name: result[name] for name in kept if name in result}, result["verdict"]
+        found = {name: result[name] for name in kept if name in result}
+        if out := len(result["lines"]) - len(args["keep"]):
+            word = "line was" if out == 1 else "lines were"
+            text = f"Measured with every suggested line; {out} {word} not taken."
+            found["warnings"] = [*found["warnings"], Notice("not_taken", "", text).as_json()]
+        measured = found, result["verdict"]
     propose_version(version, by=by, note="From suggested signals.", measured=measured)
     return {"done": 1}
 

@@ -213,13 +213,15 @@ def verdict(
     n: int,
     won: int,
     gain_z: float,
+    ranking: Floats | None = None,
 ) -> str:
     """Return `propose`, `keep` or `too_few` from predictions of leads that were not learned from.
 
     `ours` are probabilities (n,); `live` the scores of the live model and `live_p` these
     recalibrated on the training leads; `base_rate` the training leads' share won; `n` and `won`
     count the training outcomes, `gain_z` is by how many standard errors predictions of training
-    leads that a fit had not seen beat the base rate. Proposed is what beats the live model in AUC
+    leads that a fit had not seen beat the base rate. `ranking` (n,) orders the leads where `ours`
+    were only fitted to it. Proposed is what beats the live model in AUC
     (two-sided 95 %) and in log loss both it and the base rate, and surely beat the base rate
     before: any one of these alone claims gains on noise.
     """
@@ -229,7 +231,7 @@ def verdict(
         return "too_few"
     if not 0 < y.sum() < len(y) or gain_z < LEAST_GAIN_Z:
         return "keep"
-    _, lower, _ = auc_gain(y, ours, live)
+    _, lower, _ = auc_gain(y, ours if ranking is None else ranking, live)
     losses = [
         float(log_loss(y, p, labels=[0, 1])) for p in (ours, live_p, np.full(len(y), base_rate))
     ]

@@ -247,6 +247,57 @@ def test_who_made_a_version_does_not_approve_it_where_somebody_else_could(
         reviewing.dismiss(second, by=other)
 
 
+def changed(live: ModelVersion, by: User, base: float = 0, **points: float) -> ModelVersion:
+    """A draft of `live` with other points for some lines."""
+    draft = drafting.make_draft(live, by=by)
+    own = live.definition["signals"]
+    signals = [{**s, "points": points.get(s["key"], s["points"])} for s in own]
+    content = {**live.definition, "signals": signals, "base": base}
+    return drafting.save_draft(draft, content, by=by, read=drafting.content_tag(draft))
+
+
+def appraised(draft: ModelVersion, by: User) -> Proposal:
+    assert done(start_appraisal(draft, by=by)).state == Job.State.SUCCEEDED
+    return Proposal.objects.get(version=draft)
+
+
+def test_a_hand_draft_is_measured_on_leads_that_its_probabilities_were_not_fitted_to(
+    team: Team, model_owner: User, client: Client
+) -> None:
+    history(team)
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    # Later leads are won a third less often, which nobody could know before.
+    late = list(Outcome.objects.order_by("-at")[:135])
+    turned = [o.pk for i, o in enumerate(late) if o.result == "won" and i % 3 == 0]
+    Outcome.objects.filter(pk__in=turned).update(result="lost")
+    better = appraised(changed(live, model_owner, region=-20), model_owner)
+    evidence, backtest = better.evidence, better.evidence["backtest"]
+    assert better.verdict == "propose"
+    assert (evidence["calibrated_on"]["n"], evidence["tested_on"]["n"]) == (315, 135)
+    assert evidence["calibrated_on"]["to"] <= evidence["tested_on"]["from"]
+    assert backtest["n"] == 135
+    assert backtest["won"] < evidence["calibrated_on"]["won"] * 135 / 315 * 0.75
+    assert backtest["metrics"]["ours"]["ece"] > 0.1  # fitted on these leads, it would be near 0
+    assert evidence["warnings"] == []
+    client.force_login(model_owner)
+    page = client.get(f"/scoring/proposals/{better.pk}/").content.decode()
+    assert "brought to probabilities on 315 outcomes" in page
+    assert "measured on 135 later ones" in page
+    # Points that rank the wrong way round are no better for a curve that falls.
+    worse = appraised(changed(live, model_owner, region=60, size=-60), model_owner)
+    assert worse.verdict == "keep"
+    assert worse.evidence["backtest"]["differences"]["auc"][2] < 0
+
+    learned = learn_model("b2b")
+    assert learned is not None
+    assert learned.version is not None
+    reviewing.publish_model(learned.version, by=None)
+    edited = appraised(changed(learned.version, model_owner, base=3), model_owner)
+    told = [w for w in edited.evidence["warnings"] if w["code"] == "learned_here"]
+    assert [w["field"] for w in told] == ["v5", "v4"]
+    assert "135 of the 135 leads it is measured on" in told[0]["text"]
+
+
 def test_slices_that_get_worse_are_acknowledged_first(team: Team, model_owner: User) -> None:
     live = ModelVersion.objects.get(key="b2b", state="live")
     version, _ = version_with(
