@@ -3,12 +3,10 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import JSONObject, Length, Lower
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Length, Lower
 
 from accounts.models import User
 from accounts.roles import READS_ALL, Role
@@ -17,10 +15,12 @@ from calls.filters import CallFilters
 from calls.models import Call, CallAnswer, CallOutcome
 from calls.plots import Step, StepPlot, step_plot
 from calls.scripts import answers_of, script_of
-from core.clock import now
+from calls.working import in_hand_of
+from core.clock import DatabaseNow
 from core.cursors import Order, Page, take
 from core.decisions import Decision
 from core.errors import NotFound
+from core.nested import made_of, nested
 from followups.places import Places
 from leads.activities import Kind
 from leads.consent import Channel
@@ -49,7 +49,11 @@ _QUIET = (Kind.TIER_CHANGED, Kind.ASSIGNED, Kind.CHANGED, Kind.EVIDENCE_ADDED, K
 KINDS = CallAnswer.Kind
 
 
-_COLUMNS = tuple(field.attname for field in CallAnswer._meta.concrete_fields)
+_ANSWER = (
+    *(field.attname for field in CallAnswer._meta.concrete_fields),
+    "author__name",
+    "author__email",
+)
 
 
 def get_call(viewer: User, call_id: int) -> Call:
@@ -59,36 +63,21 @@ def get_call(viewer: User, call_id: int) -> Call:
     What only a finished call has is not joined: an answer's read would pay for it each time.
     """
     answers = CallAnswer.objects.filter(call=OuterRef("pk")).order_by("id")
-    columns = {name: F(name) for name in _COLUMNS}
-    row = JSONObject(**columns, author_name=F("author__name"), author_email=F("author__email"))
     found = (
         Call.objects.filter(visibility(viewer, "lead__"), pk=call_id)
         .select_related("lead__standing", "lead__company", "rep")
-        .annotate(rows=ArraySubquery(answers.values(row=row)))
+        .annotate(rows=nested(answers, *_ANSWER))
         .first()
     )
     if found is None:
         raise NotFound
-    found.given = _answers(found, found.rows)
-    return found
-
-
-def _answers(call: Call, rows: Sequence[dict[str, Any]]) -> list[CallAnswer]:
-    """Make the answers of a call from its JSON rows; each knows the one that it replaces."""
-    by_id: dict[int, CallAnswer] = {}
-    people: dict[int, User] = {}
-    for row in rows:
-        values = [row[name] for name in _COLUMNS]
-        values[_COLUMNS.index("at")] = dt.datetime.fromisoformat(row["at"])
-        answer = CallAnswer.from_db("default", _COLUMNS, values)
-        answer.call = call
-        if answer.author_id is not None:
-            person = User(answer.author_id, name=row["author_name"], email=row["author_email"])
-            answer.author = people.setdefault(answer.author_id, person)
+    found.given = made_of(CallAnswer, found.rows)
+    by_id = {answer.pk: answer for answer in found.given}
+    for answer in found.given:
+        answer.call = found
         if answer.replaces_id is not None:
             answer.replaces = by_id.get(answer.replaces_id)
-        by_id[answer.pk] = answer
-    return list(by_id.values())
+    return found
 
 
 def get_lead_to_call(viewer: User, lead_id: int) -> Lead:
@@ -299,13 +288,14 @@ def judged_lines(lead_id: int, answers: Iterable[CallAnswer]) -> list[LedgerLine
 @dataclass(frozen=True)
 class Brief:
     """What to know before dialling; `may_call` says why it is not to be dialled, `last` is the
-    finished call before this one.
+    finished call before this one, `in_hand` that the viewer works a queue and has it in hand.
     """
 
     events: list[Activity]
     concerns: list[Evidence]
     may_call: Decision
     last: Call | None
+    in_hand: bool
     consequences: list[Consequence]
     plays: list[tuple[str, str, str]]
     frequent: dict[str, list[str]]
@@ -319,21 +309,40 @@ class Brief:
         return [ahead.outcome for ahead in self.consequences]
 
 
-def read_brief(call: Call) -> Brief:
-    """Return the brief of a call; about ten queries, however much there is to read."""
-    lead, moment, places = call.lead, now(), Places()
-    recent = Activity.objects.filter(lead_id=lead.pk).exclude(kind__in=_QUIET)
-    before = Call.objects.filter(lead_id=lead.pk, state=Call.State.FINISHED)
+_EVENT = ("id", "kind", "at", "data", "actor_id", "actor__name", "actor__email")
+_CONCERN = ("id", "quote", "observed_at")
+_LAST = (
+    *("id", "started_at", "reason", "summary"),
+    *("outcome_id", "outcome__label", "rep_id", "rep__name", "rep__email"),
+)
+
+
+def read_brief(call: Call, viewer: User) -> Brief:
+    """Return the brief of a call; six queries, however much there is to read."""
+    lead, places = call.lead, Places()
+    recent = Activity.objects.filter(lead=OuterRef("pk")).exclude(kind__in=_QUIET)
+    concerns = Evidence.objects.filter(lead=OuterRef("pk"), dimension=CONCERN)
+    before = Call.objects.filter(lead=OuterRef("pk"), state=Call.State.FINISHED)
+    known = Lead.objects.values(
+        moment=DatabaseNow(),
+        events=nested(recent.order_by("-at", "-id")[:MOST_EVENTS], *_EVENT),
+        concerns=nested(
+            concerns.filter(observed_at__lt=call.started_at).order_by("-observed_at", "-id")[
+                :MOST_CONCERNS
+            ],
+            *_CONCERN,
+        ),
+        last=nested(before.order_by("-started_at", "-id")[:1], *_LAST),
+        in_hand=Exists(in_hand_of(viewer).filter(lead=OuterRef("pk"))),
+    ).get(pk=lead.pk)
+    moment = known["moment"]
     zone = ZoneInfo(places.window(lead.team_id, lead.time_zone, lead.country).zone)
     return Brief(
-        events=list(recent.select_related("actor").order_by("-at", "-id")[:MOST_EVENTS]),
-        concerns=list(
-            Evidence.objects.filter(
-                lead_id=lead.pk, dimension=CONCERN, observed_at__lt=call.started_at
-            ).order_by("-observed_at", "-id")[:MOST_CONCERNS]
-        ),
+        events=made_of(Activity, known["events"]),
+        concerns=made_of(Evidence, known["concerns"]),
         may_call=may_contact(lead.pk, Channel.CALL),
-        last=before.select_related("outcome", "rep").order_by("-started_at", "-id").first(),
+        last=next(iter(made_of(Call, known["last"])), None),
+        in_hand=known["in_hand"],
         consequences=consequences(lead, list(CallOutcome.objects.all()), moment, places),
         plays=play_names(),
         frequent=frequent_captures(lead.team_id),

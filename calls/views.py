@@ -25,7 +25,7 @@ from calls.models import Call, CallOutcome
 from calls.scripts import script_of
 from calls.selectors import NEWEST, Line, Progress, get_call, get_lead_to_call
 from calls.services import AnswerInput
-from calls.working import is_in_hand
+from calls.working import in_hand_of
 from core.cursors import PARAMETERS, read_page
 from core.errors import Invalid, StaleVersion
 from leads.consent import Channel
@@ -143,7 +143,8 @@ def _show_console(
     my_notes: str | None = None,
 ) -> HttpResponse:
     progress = selectors.read_progress(call)
-    brief = selectors.read_brief(call)
+    viewer = cast(PageRequest, request).user
+    brief = selectors.read_brief(call, viewer)
     current = _current(progress, request.GET.get("q", ""))
     context = {
         "call": call,
@@ -157,7 +158,7 @@ def _show_console(
         "wrapping_up": form is not None,
         "my_notes": my_notes,
         "key": uuid4().hex,
-        "next": _next_page(request) or _next_work(cast(PageRequest, request).user, call),
+        "next": _next_page(request) or (reverse("desk:work") if brief.in_hand else ""),
         "currencies": brief.currencies,
     }
     return render(request, "calls/console.html", context, status=status)
@@ -170,11 +171,6 @@ def _next_page(request: HttpRequest) -> str:
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return url if ours else ""
-
-
-def _next_work(viewer: User, call: Call) -> str:
-    """Return the page that goes on with the next lead of a queue, "" outside of one."""
-    return reverse("desk:work") if is_in_hand(viewer, call.lead_id) else ""
 
 
 def _current(progress: Progress, key: str) -> Line | None:
@@ -297,7 +293,7 @@ def finish_call(request: HttpRequest, call_id: int) -> HttpResponse:
     """End the call."""
     viewer = cast(PageRequest, request).user
     call = get_call(viewer, call_id)
-    form = FinishForm(request.POST, outcomes=selectors.read_brief(call).outcomes)
+    form = FinishForm(request.POST, outcomes=list(CallOutcome.objects.all()))
     if call.state == Call.State.FINISHED or form.is_valid():
         data = form.to_input() if form.is_valid() else services.FinishInput("")
         try:
@@ -306,8 +302,11 @@ def finish_call(request: HttpRequest, call_id: int) -> HttpResponse:
             form.add_problems(error)
         else:
             messages.success(request, _told(call))
-            there = _next_page(request) or _next_work(viewer, call)
-            return redirect(there or reverse("calls:run_call", args=[call_id]))
+            if there := _next_page(request):
+                return redirect(there)
+            if in_hand_of(viewer).filter(lead=call.lead_id).exists():
+                return redirect("desk:work")
+            return redirect("calls:run_call", call_id)
     return _show_console(request, call, status=Invalid.status, form=form)
 
 

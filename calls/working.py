@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from accounts.models import User
 from calls import claims, policies
@@ -88,9 +88,9 @@ def call_of(session: WorkSession) -> Call | None:
     return calls.filter(since).order_by("-started_at", "-id").first()
 
 
-def is_in_hand(rep: User, lead_id: int) -> bool:
-    """True when a person has this lead in hand in work mode."""
-    return WorkSession.objects.filter(rep=rep, ended_at=None, lead_id=lead_id).exists()
+def in_hand_of(rep: User) -> QuerySet[WorkSession]:
+    """Return the session in which a person works a queue; its `lead` is the one in hand."""
+    return WorkSession.objects.filter(rep=rep, ended_at=None)
 
 
 @dataclass(frozen=True)
