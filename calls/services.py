@@ -44,7 +44,7 @@ from leads.identity import clean_text
 from leads.models import Activity, Lead
 from leads.policies import is_closed
 from leads.selectors import may_contact
-from leads.services import move_lead, record_outcome, write_consent
+from leads.services import ConsentInput, move_lead, record_outcome, write_consent
 from leads.stages import MOVES, StageKey
 from scoring import facts
 from scoring.live import live_config
@@ -421,14 +421,8 @@ def finish_call(call_id: int, data: FinishInput, *, by: User) -> Call:
     waiting = _record(call, outcome, by, moment)
     if outcome.bars_calls:
         said = ": ".join(filter(None, (outcome.label, reason)))
-        write_consent(
-            call.lead,
-            Channel.CALL,
-            ConsentState.WITHDRAWN,
-            by=by,
-            source=ConsentSource.CALL,
-            wording=said,
-        )
+        word = ConsentInput(Channel.CALL, ConsentState.WITHDRAWN, ConsentSource.CALL, said)
+        write_consent(call.lead, word, by=by)
     call.lead = _move(call.lead, outcome, reason, by)
     rescore([call.lead_id])
     standing = _snapshot(call)

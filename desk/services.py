@@ -20,9 +20,8 @@ from followups.models import Followup
 from followups.services import Booking
 from leads import services as leads
 from leads.activities import RECORDABLE, Kind
-from leads.consent import ConsentSource
 from leads.models import Activity, Consent, Lead, Outcome, Source
-from leads.services import CLOCKS_DIFFER, LeadInput
+from leads.services import CLOCKS_DIFFER, ConsentInput, LeadInput
 from scoring import services as scoring
 from scoring.models import Evidence, Standing
 from scoring.rescoring import lock, rescore
@@ -115,21 +114,12 @@ def record_activity(
 
 
 @transaction.atomic
-def record_consent(
-    lead: Lead,
-    channel: str,
-    state: str,
-    *,
-    by: User,
-    source: str = ConsentSource.HAND,
-    wording: str = "",
-    at: dt.datetime | None = None,
-) -> Consent:
-    """Keep what a lead said about being contacted; its follow-ups obey when this returns."""
+def record_consent(lead: Lead, said: ConsentInput, *, by: User) -> Consent:
+    """Keep what a lead said about being contacted; its follow-ups obey when this returns
+    (leads.services.record_consent).
+    """
     lock([lead.pk])
-    consent = leads.record_consent(
-        lead, channel, state, by=by, source=source, wording=wording, at=at
-    )
+    consent = leads.record_consent(lead, said, by=by)
     planning.plan([lead.pk])
     return consent
 

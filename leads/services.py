@@ -6,7 +6,7 @@ is found by the sweep through the mark that the triggers leave.
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from django.conf import settings
@@ -279,86 +279,74 @@ def _heed(activity: Activity, by: User | None) -> None:
     elif activity.kind == Kind.HAND_RAISED:
         refused = refused_contact([activity.lead_id]).get(activity.lead_id, {})
         said = [(channel, ConsentState.GRANTED) for channel in Channel if channel in refused]
+    label = Kind(activity.kind).label
+    at = activity.at if isinstance(activity.at, dt.datetime) else None
     for channel, state in said:
-        write_consent(
-            activity.lead,
-            channel,
-            state,
-            by=by,
-            source=ConsentSource.LEAD,
-            wording=Kind(activity.kind).label,
-            at=activity.at if isinstance(activity.at, dt.datetime) else None,
-        )
+        word = ConsentInput(channel, state, ConsentSource.LEAD, label, at)
+        write_consent(activity.lead, word, by=by)
+
+
+@dataclass(frozen=True)
+class ConsentInput:
+    """What a lead said about being contacted by a channel; `at` None is now."""
+
+    channel: str
+    state: str
+    source: str = ConsentSource.HAND
+    wording: str = ""
+    at: dt.datetime | None = None
 
 
 @transaction.atomic
-def record_consent(
-    lead: Lead,
-    channel: str,
-    state: str,
-    *,
-    by: User,
-    source: str = ConsentSource.HAND,
-    wording: str = "",
-    at: dt.datetime | None = None,
-) -> Consent:
+def record_consent(lead: Lead, said: ConsentInput, *, by: User) -> Consent:
     """Keep what a lead said about being contacted; raise Invalid naming the field, or Forbidden."""
     policies.can_record_consent(by, lead).require()
     wrong = [
         FieldProblem(name, "not_a_choice", f"must be one of {', '.join(choices.values)}")
-        for name, value, choices in (
-            ("channel", channel, Channel),
-            ("state", state, ConsentState),
-            ("source", source, ConsentSource),
+        for name, choices in (
+            ("channel", Channel),
+            ("state", ConsentState),
+            ("source", ConsentSource),
         )
-        if value not in choices.values
+        if getattr(said, name) not in choices.values
     ]
-    wording = identity.clean_text(wording)
+    wording = identity.clean_text(said.wording)
     if len(wording) > 500:
         wrong.append(FieldProblem("wording", "too_long", "has at most 500 characters"))
-    if state == ConsentState.GRANTED and not wording:
+    if said.state == ConsentState.GRANTED and not wording:
         wrong.append(FieldProblem("wording", "required", "say what the lead agreed to, and how"))
-    if at is not None and at > now() + CLOCKS_DIFFER:
+    if said.at is not None and said.at > now() + CLOCKS_DIFFER:
         wrong.append(FieldProblem("at", "in_future", "has not happened yet"))
     if wrong:
         raise Invalid(wrong)
-    return write_consent(lead, channel, state, by=by, source=source, wording=wording, at=at)
+    return write_consent(lead, replace(said, wording=wording), by=by)
 
 
-def write_consent(
-    lead: Lead,
-    channel: str,
-    state: str,
-    *,
-    by: User | None,
-    source: str,
-    wording: str,
-    at: dt.datetime | None = None,
-) -> Consent:
+def write_consent(lead: Lead, said: ConsentInput, *, by: User | None) -> Consent:
     """Write one word of a lead, and a refusal also for the number or address itself.
 
     For services that have asked the policy; the caller plans the lead's follow-ups anew.
     """
-    moment = at or now()
+    moment = said.at or now()
     consent = Consent.objects.create(
         lead=lead,
-        channel=channel,
-        state=state,
+        channel=said.channel,
+        state=said.state,
         at=moment,
-        source=source,
-        wording=wording,
+        source=said.source,
+        wording=said.wording,
         actor=by,
     )
-    granted = state == ConsentState.GRANTED
-    address = lead.phone if channel == Channel.CALL else lead.email
+    granted = said.state == ConsentState.GRANTED
+    address = lead.phone if said.channel == Channel.CALL else lead.email
     if address and not granted:
-        _suppress(address, ConsentSource(source).label, moment)
+        _suppress(address, ConsentSource(said.source).label, moment)
     Activity.objects.create(
         lead=lead,
         kind=Kind.CONSENT_GRANTED if granted else Kind.CONSENT_WITHDRAWN,
         at=moment,
         actor=by,
-        data={"channel": channel, "source": source, "text": wording},
+        data={"channel": said.channel, "source": said.source, "text": said.wording},
     )
     return consent
 

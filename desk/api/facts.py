@@ -27,6 +27,7 @@ from leads.consent import Channel
 from leads.models import Activity, Consent, Outcome
 from leads.querysets import visibility
 from leads.selectors import refused_contact
+from leads.services import ConsentInput
 from scoring.live import live_config
 from scoring.models import Evidence, Standing
 from scoring.selectors import explain
@@ -237,8 +238,8 @@ class ConsentList(Endpoint):
     def post(self, request: Request, lead_id: int) -> HttpResponse:
         """Record it."""
         lead = visible_lead(asker(request), lead_id)
-        body = RecordConsentBody.read(request)
-        return answer(rows.consent(services.record_consent(lead, by=asker(request), **body)), 201)
+        said = ConsentInput(**RecordConsentBody.read(request))
+        return answer(rows.consent(services.record_consent(lead, said, by=asker(request))), 201)
 
 
 class ActivityList(Endpoint):

@@ -16,6 +16,7 @@ from desk.views.requests import viewer_of
 from leads import policies
 from leads import services as leads
 from leads.models import CustomField
+from leads.services import ConsentInput
 from leads.stages import StageKey
 from scoring.live import live_config
 from scoring.selectors import explain
@@ -145,7 +146,7 @@ def record_consent(request: HttpRequest, lead_id: int) -> HttpResponse:
     if not form.is_valid():
         return invalid(request, lead_id, form)
     try:
-        consent = services.record_consent(lead, by=viewer, **form.cleaned_data)
+        consent = services.record_consent(lead, ConsentInput(**form.cleaned_data), by=viewer)
     except Invalid as error:
         return refused(request, lead_id, form, error)
     return changed(request, lead_id, f"Noted. {consent}.", lead.standing)

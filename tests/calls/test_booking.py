@@ -23,7 +23,7 @@ from followups.services import (
 )
 from leads.activities import Kind
 from leads.models import Activity, Lead
-from leads.services import record_consent
+from leads.services import ConsentInput, record_consent
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +130,7 @@ def test_who_does_not_come_is_tried_again_as_often_as_the_outcome_says(
 def test_a_booked_call_is_held_when_the_lead_refuses_calls(lead: Lead, rep: User) -> None:
     with clock.at(MONDAY):
         booked = book(lead, rep)
-        record_consent(lead, "call", "withdrawn", by=rep)
+        record_consent(lead, ConsentInput("call", "withdrawn"), by=rep)
         reschedule_call(booked, by=rep, at=WEDNESDAY + dt.timedelta(hours=1))
         booked.refresh_from_db()
         assert booked.held.startswith("Asked on 30 Nov 2026")

@@ -19,7 +19,7 @@ from desk.working import take_next
 from followups.models import Followup
 from followups.services import add_followup, snooze_followup
 from leads.models import Lead
-from leads.services import record_consent
+from leads.services import ConsentInput, record_consent
 from tests import factories
 from tests.desk.conftest import log_in
 from tests.followups.test_concurrency import in_threads
@@ -116,7 +116,7 @@ def test_leads_are_passed_over_that_are_held_called_put_off_or_not_to_be_called(
 ) -> None:
     held, called, put_off = three
     barred = factories.make_lead(owner=rep, value_minor=10**8)
-    record_consent(barred, "call", "withdrawn", by=rep)
+    record_consent(barred, ConsentInput("call", "withdrawn"), by=rep)
     assert claims.claim(held.pk, by=manager)
     call, _ = services.start_call(called, by=rep)
     services.finish_call(call.pk, FinishInput("no_answer"), by=rep)

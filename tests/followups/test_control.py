@@ -10,7 +10,7 @@ from followups import planning
 from followups.control import MOST_SHARE, chosen, set_control
 from followups.models import ControlMember, Followup
 from leads.models import Activity, Lead
-from leads.services import record_consent
+from leads.services import ConsentInput, record_consent
 from scoring.models import Standing
 from tests.followups.conftest import place, runs_of, standing
 
@@ -71,7 +71,7 @@ def test_members_leave_when_they_may_not_be_worked_as_warm_any_more(
     risen, barred, struck = leads
     assert ControlMember.objects.filter(left_at=None).count() == 3
     place(risen, "warm")
-    record_consent(barred, "call", "withdrawn", by=rep)
+    record_consent(barred, ConsentInput("call", "withdrawn"), by=rep)
     place(struck, "", state="disqualified")
     planning.plan([lead.pk for lead in leads])
     left = dict(ControlMember.objects.values_list("lead_id", "left_reason"))

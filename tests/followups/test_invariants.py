@@ -11,7 +11,7 @@ from followups import planning
 from followups.models import Followup, Run
 from leads.activities import Kind
 from leads.models import Activity, Lead
-from leads.services import record_consent
+from leads.services import ConsentInput, record_consent
 from scoring.models import Standing
 from tests.followups.conftest import TUESDAY, runs_of, standing
 
@@ -37,7 +37,7 @@ def test_sound_data_has_no_break(lead):
 
 
 def test_a_call_to_a_lead_that_refused_it_is_found(lead, rep):
-    record_consent(lead, "call", "withdrawn", by=rep)
+    record_consent(lead, ConsentInput("call", "withdrawn"), by=rep)
     assert found() == {"nobody_is_told_to_dial_who_refused"}
     planning.plan([lead.pk])
     assert found() == set()

@@ -15,7 +15,7 @@ from followups.models import Followup, PlayVersion, Run
 from followups.services import add_followup
 from leads.activities import Kind
 from leads.models import Activity, Lead, Outcome
-from leads.services import assign_lead, move_lead, record_consent, record_outcome
+from leads.services import ConsentInput, assign_lead, move_lead, record_consent, record_outcome
 from scoring.models import Standing
 from tests import factories
 from tests.followups.conftest import (
@@ -51,7 +51,7 @@ def test_what_a_lead_refused_is_left_out_of_its_run_and_held_where_a_person_plan
     by_hand = add_followup(
         lead, by=rep, kind="call", title="Ring", due_at=TUESDAY + dt.timedelta(hours=1)
     )
-    record_consent(lead, "call", "withdrawn", by=rep)
+    record_consent(lead, ConsentInput("call", "withdrawn"), by=rep)
     planning.plan([lead.pk])
     call, email = Followup.objects.filter(run__isnull=False).order_by("step")
     assert (call.state, email.state, email.kind) == ("skipped", "scheduled", "email")
@@ -62,12 +62,12 @@ def test_what_a_lead_refused_is_left_out_of_its_run_and_held_where_a_person_plan
     assert standing(lead).next_due_at == email.due_at
     assert_sound()
     # Without e-mail too, only the task is left of the play.
-    record_consent(lead, "email", "withdrawn", by=rep)
+    record_consent(lead, ConsentInput("email", "withdrawn"), by=rep)
     planning.plan([lead.pk])
     task = Followup.objects.get(run__isnull=False, state="scheduled")
     assert (task.kind, task.step) == ("task", 2)
     assert_sound()
-    record_consent(lead, "call", "granted", by=rep, wording="“Do call me.”")
+    record_consent(lead, ConsentInput("call", "granted", wording="“Do call me.”"), by=rep)
     planning.plan([lead.pk])
     by_hand.refresh_from_db()
     assert by_hand.held == ""
@@ -77,8 +77,8 @@ def test_what_a_lead_refused_is_left_out_of_its_run_and_held_where_a_person_plan
 def test_a_play_begins_with_the_first_step_that_the_lead_has_not_refused(put, rep):
     lead = put("hot", phone="+4930123456")
     other = put("hot", phone="+4930123456")
-    record_consent(other, "call", "withdrawn", by=rep)
-    record_consent(other, "email", "withdrawn", by=rep)
+    record_consent(other, ConsentInput("call", "withdrawn"), by=rep)
+    record_consent(other, ConsentInput("email", "withdrawn"), by=rep)
     plan()
     (step,) = steps_of(lead)
     assert (step.kind, step.step) == ("email", 1)

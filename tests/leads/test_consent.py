@@ -13,7 +13,7 @@ from leads.activities import Kind
 from leads.consent import UNASKED, Channel, Word, address_hash, decide, hash_pads
 from leads.models import Activity, Consent, Lead, Suppression
 from leads.selectors import consents_of, may_contact, refused_contact
-from leads.services import record_activity, record_consent
+from leads.services import ConsentInput, record_activity, record_consent
 from tests import factories
 
 MONDAY = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
@@ -49,7 +49,7 @@ def test_the_hash_that_sql_computes_is_hmac_sha256() -> None:
 
 def test_a_refusal_bars_the_number_also_after_the_lead_is_gone(rep: User) -> None:
     lead = factories.make_lead(owner=rep, phone="+4930123456")
-    record_consent(lead, Channel.CALL, "withdrawn", by=rep, wording="“Never again.”")
+    record_consent(lead, ConsentInput(Channel.CALL, "withdrawn", wording="“Never again.”"), by=rep)
     assert may_contact(lead.pk, Channel.CALL).reason.startswith("Asked on")
     assert may_contact(lead.pk, Channel.EMAIL)
     said = Activity.objects.get(lead=lead, kind=Kind.CONSENT_WITHDRAWN)
@@ -76,25 +76,21 @@ def test_many_leads_are_decided_in_one_query(rep: User, django_assert_num_querie
 
 def test_an_older_word_that_comes_late_changes_nothing(lead: Lead, rep: User) -> None:
     record_activity(lead, Kind.UNSUBSCRIBED, by=rep)
-    record_consent(
-        lead,
-        Channel.EMAIL,
-        "granted",
-        by=rep,
-        wording="Newsletter form",
-        at=now() - dt.timedelta(days=9),
-    )
+    before = now() - dt.timedelta(days=9)
+    late = ConsentInput(Channel.EMAIL, "granted", wording="Newsletter form", at=before)
+    record_consent(lead, late, by=rep)
     assert not may_contact(lead.pk, Channel.EMAIL)
     assert [consent.state for consent in consents_of(lead)] == ["withdrawn", "granted"]
 
 
 def test_bad_words_name_their_fields(lead: Lead, rep: User, stranger: User) -> None:
     with pytest.raises(Invalid) as error:
-        record_consent(lead, "pigeon", "maybe", by=rep, source="x", wording="y" * 501)
+        record_consent(lead, ConsentInput("pigeon", "maybe", source="x", wording="y" * 501), by=rep)
     assert [p.field for p in error.value.problems] == ["channel", "state", "source", "wording"]
+    ahead = ConsentInput("call", "granted", at=now() + dt.timedelta(days=1))
     with pytest.raises(Invalid) as error:
-        record_consent(lead, "call", "granted", by=rep, at=now() + dt.timedelta(days=1))
+        record_consent(lead, ahead, by=rep)
     assert [p.field for p in error.value.problems] == ["wording", "at"]
     with pytest.raises(Forbidden):
-        record_consent(lead, "call", "withdrawn", by=stranger)
+        record_consent(lead, ConsentInput("call", "withdrawn"), by=stranger)
     assert not Consent.objects.exists()
