@@ -5,18 +5,22 @@ the values fit it, so "contact = cellular" does not become a name. What is left 
 field of the type that its values show.
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intake import cells
 from intake.cells import DateOrder, DecimalMark, Refused
 from intake.countries import country_code
 from intake.fields import FIELDS, Reading, custom_parser
 from intake.mapping import MOST_ANSWERS, Known, fold
-from intake.staging import Profile
 from leads.identity import normal_domain, normal_email
+
+if TYPE_CHECKING:
+    from intake.staging import Profile
 
 # Columns that a file of rejected rows has beside its own.
 ROW_HEADER, REASON_HEADER = "Rejected row", "Rejected because"

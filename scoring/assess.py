@@ -4,17 +4,22 @@ The one path for scoring one lead, a million, the oracle and what-if. `standing`
 memory that some rules need: present model, tier steps, override.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core import conditions
 from leads.activities import Kind
 from scoring import icps, ranking
-from scoring.facts import Rows
 from scoring.features import Bools, Facts, Floats, Ints, fit_matrix, no_numbers, signal_matrix
-from scoring.live import LiveConfig, LiveModel
 from scoring.tiers import HOT, NONE, WARM
+
+if TYPE_CHECKING:
+    from scoring.facts import Rows
+    from scoring.live import LiveConfig, LiveModel
 
 GATE, OVERRIDE, DISQUALIFIED = "gate:", "override", "disqualified:"
 
@@ -44,7 +49,7 @@ class Assessment:
     next_change: Floats
     is_mql: Bools
 
-    def take(self, rows: Bools) -> "Assessment":
+    def take(self, rows: Bools) -> Assessment:
         """Return the results of the chosen rows only."""
         chosen = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "reason"}
         reason = [self.reason[row] for row in np.flatnonzero(rows).tolist()]

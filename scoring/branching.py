@@ -22,7 +22,6 @@ import numpy.typing as npt
 from core import conditions
 from core.conditions import FieldType, Node
 from core.errors import FieldProblem
-from leads.models import Lead
 from scoring.fields import BUILT_IN
 
 RATING, ANSWER = "rating.", "answer."
@@ -80,20 +79,6 @@ class Known:
             else self.facts.get(field)
         )
         return (np.array([0]), [str(value)]) if value else (np.array([-1]), [])
-
-
-def facts_of(lead: Lead) -> dict[str, str | float | None]:
-    """Return the facts of a lead that conditions may read; its company must be loaded."""
-    company = lead.company
-    return {
-        "kind": lead.kind,
-        "title": lead.title,
-        "seniority": lead.seniority,
-        "age": lead.age,
-        "country": lead.country or (company.country if company else ""),
-        "industry": company.industry if company else "",
-        "employees": company.employees if company else None,
-    }
 
 
 def type_of(field: str) -> FieldType:

@@ -1,12 +1,17 @@
 """A score model in words, and what differs between two of them. Pure."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.condition_words import words
 from leads.activities import Kind
 from scoring.definitions import GROUPS, Icp, Model, Signal
-from scoring.live import LiveModel
+
+if TYPE_CHECKING:
+    from scoring.live import LiveModel
 
 GROUP_LABELS = {"fit": "Fit", "engagement": "Engagement", "qualification": "Qualification"}
 

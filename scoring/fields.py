@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.conditions import FieldType
-from leads.models import CustomField
 
 CUSTOM = "custom."
 
@@ -41,18 +40,20 @@ BUILT_IN: tuple[Field, ...] = (
     Field("source", "Source", "text", "src.name"),
 )
 
-_CUSTOM_TYPES: Mapping[str, FieldType] = {
-    CustomField.Type.NUMBER: "number",
-    CustomField.Type.BOOL: "bool",
-}
-
 
 def all_fields() -> dict[str, Field]:
     """Return built-in and custom fields by name; one query."""
+    # Here, so that all else can be imported where no database is (tests/test_house.py).
+    from leads.models import CustomField
+
+    types: dict[str, FieldType] = {
+        CustomField.Type.NUMBER: "number",
+        CustomField.Type.BOOL: "bool",
+    }
     fields = {field.name: field for field in BUILT_IN}
     for custom in CustomField.objects.all():
         name = f"{CUSTOM}{custom.key}"
-        kind = _CUSTOM_TYPES.get(custom.type, "text")
+        kind = types.get(custom.type, "text")
         # Keys are slugs, so they can stand in SQL text; CustomField's validator and the
         # importer both enforce that, and this refuses to build SQL from anything else.
         if not custom.key.replace("-", "").replace("_", "").isalnum():

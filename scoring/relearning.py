@@ -6,9 +6,11 @@ attain, so they never bind. Everything else of the model stays, but for the mark
 that as many leads pass them as now.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
@@ -18,8 +20,10 @@ from scoring.definitions import GROUPS, Icp, Model, parse_model
 from scoring.features import Bools, Floats, Ints
 from scoring.learning.points import ANCHORS, MOST_POINTS, SCALES, SPREAD
 from scoring.learning.weights import SLOPE_SPREAD, Relearned
-from scoring.live import LiveModel
 from scoring.scorecard import Scorecard, Scores
+
+if TYPE_CHECKING:
+    from scoring.live import LiveModel
 
 BY_HAND, LEARNED = ", points set by hand", ", learned from outcomes"
 HOT, WARM = 75, 50  # marks where the live model says nothing about how many leads pass

@@ -15,7 +15,7 @@ from leads.activities import Kind
 from leads.models import Activity, Lead
 from scoring import facts as fact_store
 from scoring.assess import Assessment, assess
-from scoring.branching import ANSWER, LEAD_FIELDS, Known, facts_of, is_asked
+from scoring.branching import ANSWER, LEAD_FIELDS, Known, is_asked
 from scoring.definitions import GROUPS, Answer, Attribute, Framework
 from scoring.facts import Rows
 from scoring.features import Facts, bands, signal_matrix
@@ -354,8 +354,22 @@ def known_of(
         on_record = Evidence.objects.filter(lead_id=lead.pk, current=True).exclude(answer="")
         answers = {**dict(on_record.values_list("question", "answer")), **answers}
     if names & LEAD_FIELDS.keys():
-        facts = facts_of(lead)
+        facts = _facts_of(lead)
     return Known(ratings, answers, facts)
+
+
+def _facts_of(lead: Lead) -> dict[str, str | float | None]:
+    """Return the facts of a lead that conditions may read; its company must be loaded."""
+    company = lead.company
+    return {
+        "kind": lead.kind,
+        "title": lead.title,
+        "seniority": lead.seniority,
+        "age": lead.age,
+        "country": lead.country or (company.country if company else ""),
+        "industry": company.industry if company else "",
+        "employees": company.employees if company else None,
+    }
 
 
 PRIOR_ROWS = 20_000  # the newest evidence is enough to know how people answer

@@ -1,5 +1,7 @@
 """The house stands: layers of foreign keys, the driver, the rooms' names."""
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +75,30 @@ def test_web_and_workers_start_without_the_libraries_of_learning() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+def test_what_says_that_it_is_pure_needs_neither_django_set_up_nor_a_database() -> None:
+    pure = []
+    for app in ("core", "leads", "scoring", "followups", "intake", "calls"):
+        for path in sorted((ROOT / app).rglob("*.py")):
+            told = ast.get_docstring(ast.parse(path.read_text())) or ""
+            # Rows of an answer take models; a call's script is "pure, but" for one read.
+            if re.search(r"\bPure\b(?!, but|: models)", told):
+                pure.append(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    core = ("definitions", "branching", "features", "scorecard", "assess", "questions", "levers")
+    assert {f"scoring.{name}" for name in core} <= set(pure)
+    code = (
+        "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]];"
+        "from django.apps import apps; from django.conf import settings;"
+        "print(apps.ready, settings.configured)"
+    )
+    names = [name.removesuffix(".__init__") for name in pure]
+    found = subprocess.run(
+        [sys.executable, "-c", code, *names],
+        cwd=ROOT,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.stdout.strip(), found.stderr) == ("False False", "")
