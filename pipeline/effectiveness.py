@@ -15,12 +15,12 @@ import numpy as np
 from scipy.special import chdtri
 
 from core.conditions import FieldType
-from pipeline.history import History
 from scoring.features import Bools, Floats, Ints, signal_matrix
 from scoring.learning import evaluate
 from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
 from scoring.learning.weights import learn_weights
 from scoring.live import LiveModel
+from scoring.training import Training
 
 STRONG = 0.5  # of x
 LEAST_KNOWN = 50  # leads about whom a line is known, before it is judged
@@ -172,14 +172,14 @@ def noise(bins: int, n: int, before: int) -> float:
 
 def judge(
     live: LiveModel,
-    history: History,
+    past: Training,
     types: Mapping[str, FieldType],
     seconds: Mapping[str, tuple[float, int]],
 ) -> Effectiveness:
-    """Judge every line of a model by its closed leads; `seconds` as pipeline.history gives them."""
-    x = signal_matrix(live.model, live.icp, history.facts, types)
-    won = history.won
-    months = _months(history.at)
+    """Judge every line of a model by its past leads; `seconds` as pipeline.measures gives them."""
+    x = signal_matrix(live.model, live.icp, past.rows.facts, types)
+    won = past.y > 0
+    months = _months(past.at)
     points, turned = _evidence(live, x, won)
     lines = []
     for column, signal in enumerate(live.model.signals):
@@ -218,15 +218,14 @@ def judge(
         lines=tuple(lines),
         base=tuple(_base(won, months)),
         turned=turned,
-        scores=_by_score(live, x, history),
+        scores=_by_score(live, x, past.rows.facts.tracked, won),
     )
 
 
-def _by_score(live: LiveModel, x: Floats, history: History) -> dict[str, list[int]]:
-    score = live.card.score(x, history.facts.tracked).score
+def _by_score(live: LiveModel, x: Floats, tracked: Bools, won: Bools) -> dict[str, list[int]]:
+    score = live.card.score(x, tracked).score
     n = np.bincount(score, minlength=101)
-    won = np.bincount(score[history.won], minlength=101)
-    return {"won": won.tolist(), "n": n.tolist()}
+    return {"won": np.bincount(score[won], minlength=101).tolist(), "n": n.tolist()}
 
 
 def _share(won: Bools, rows: Bools) -> Share:

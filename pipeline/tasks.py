@@ -11,13 +11,15 @@ from core.clock import DatabaseNow, now
 from core.sweeps import sweep
 from leads.models import Outcome
 from pipeline.effectiveness import Effectiveness, judge, missed
-from pipeline.history import closed_leads, control_outcomes, seconds_by_dimension
+from pipeline.measures import MONTHS, control_outcomes, seconds_by_dimension
 from pipeline.models import CriteriaReport
 from scoring.alerts import raise_alerts
 from scoring.live import LiveConfig, LiveModel, NotConfigured, live_config
 from scoring.models import DriftAlert
+from scoring.training import of_model, read_training
 
 SWEEP = "pipeline.report_criteria"
+MOST_LEADS = 20_000  # the newest; a criterion that needs more to be judged is worth little
 FRESH = dt.timedelta(hours=1)  # between two reports of a model while outcomes come in
 STALE = dt.timedelta(hours=24)  # when a report is renewed whatever came
 
@@ -48,7 +50,9 @@ def _is_due(live: LiveModel, newest: int) -> bool:
 @transaction.atomic
 def make_report(live: LiveModel, config: LiveConfig, newest: int) -> CriteriaReport:
     """Judge the lines of a live model, keep the report, and raise what has drifted."""
-    found = judge(live, closed_leads(live, config), config.types, seconds_by_dimension())
+    since = now() - dt.timedelta(days=MONTHS * 30.4)
+    past = read_training([config], since=since.timestamp(), most=MOST_LEADS)
+    found = judge(live, of_model(past, live, config), config.types, seconds_by_dimension())
     report, _ = CriteriaReport.objects.update_or_create(
         key=live.key,
         defaults={

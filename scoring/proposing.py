@@ -45,7 +45,7 @@ from scoring.live import LiveConfig, LiveModel, live_config, load_model
 from scoring.models import ModelVersion, Proposal, ProposalEvent
 from scoring.previewing import HOT, preview_open, with_model
 from scoring.relearning import Redefined, redefine
-from scoring.training import Training, read_training
+from scoring.training import Training, of_model, read_training
 
 JOB = "learn"
 APPRAISE = "appraise"
@@ -99,10 +99,7 @@ def learn_model(key: str, *, seed: int = SEED, job: Job | None = None) -> Propos
     live = next((m for m in config.everything if m.key == key), None)
     if live is None:
         return None
-    found = read_training([config], slice_fields())
-    assessed = assess(found.rows, config)
-    mine = np.flatnonzero(assessed.model == config.everything.index(live))
-    training = found.take(mine)
+    training = of_model(read_training([config], slice_fields()), live, config)
     fingerprint = _fingerprint(training, live, seed)
     same = Proposal.objects.filter(key=key, origin=Proposal.Origin.LEARNED, fingerprint=fingerprint)
     if (there := same.first()) is not None:

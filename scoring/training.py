@@ -1,7 +1,8 @@
 """Training rows: what was known about past leads when it was decided, and how they ended.
 
-A row is the latest snapshot before the outcome, never today's values (docs/domain/learning.md). One
-temporary table, filled set-based, then one binary COPY; a million snapshots are read in seconds.
+A row is the latest snapshot before the outcome, never today's values, with the answers that were
+recorded by then or a day before the outcome (docs/domain/learning.md). One temporary table, filled
+set-based, then two binary COPYs; a million snapshots are read in seconds.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,16 +16,19 @@ from django.db import connection, transaction
 from core.copying import ColumnType, read_columns
 from leads.activities import CONTACT
 from leads.models import CustomField
-from scoring.facts import Rows
-from scoring.features import DAY, Facts, Floats, Ints
+from scoring.assess import place
+from scoring.facts import Rows, hashes_of
+from scoring.features import DAY, Facts, Floats, Ints, no_numbers
 from scoring.fields import CUSTOM, Field, all_fields
 from scoring.learning.notices import Notice
-from scoring.live import LiveConfig
+from scoring.live import LiveConfig, LiveModel
 from scoring.models import ModelVersion, Snapshot
 from scoring.tiers import NONE
 
 LEAST_WINS = 10  # below which nothing is known about how long a win takes
+KNOWN_BEFORE = DAY  # seconds before an outcome; what is learned later may be the outcome itself
 MATURE = 0.9  # quantile of the time to win after which an open lead counts as not won
+_AT_ONCE = 100_000  # leads that are placed together, which bounds memory
 _NO_ORDER = 60.0  # seconds within which nearly all outcomes fall when their times say nothing
 
 
@@ -74,8 +78,15 @@ class Training:
         )
 
 
-def read_training(configs: Sequence[LiveConfig], extra: Collection[Field] = ()) -> Training:
-    """Read the training rows with all facts that any of `configs` reads, and the fields `extra`.
+def read_training(
+    configs: Sequence[LiveConfig],
+    extra: Collection[Field] = (),
+    *,
+    since: float = 0.0,
+    most: int | None = None,
+) -> Training:
+    """Read the training rows with all facts that any of `configs` reads, and the fields `extra`:
+    of leads whose outcome came at `since` (seconds since the epoch) or later, the `most` newest.
 
     A field that nothing captured when a snapshot was taken is filled from the lead when it is one
     that is known on arrival; a field that is known with the outcome only is never read.
@@ -94,19 +105,20 @@ def read_training(configs: Sequence[LiveConfig], extra: Collection[Field] = ()) 
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL work_mem = '128MB'")
-        demo, counts = _label(cursor)
+        demo, counts = _label(cursor, since, most)
         captured = _captured_at()
-        columns = list(_columns(fields, dimensions, counters, when, captured))
-        cursor.execute(_extract_sql(columns, fields, dimensions, counters))
+        columns = list(_columns(fields, counters, when, captured))
+        cursor.execute(_extract_sql(columns, fields, counters))
         cursor.execute("ANALYZE training")
         read = read_columns(
             f"SELECT {', '.join(c.copied for c in columns)} FROM training ORDER BY moment, lead",
             [(c.name, c.kind) for c in columns],
         )
         texts = {c.name: _coded(cursor, c.name, read.pop(c.name)) for c in columns if c.is_text}
+        answers = read_columns(_ANSWERS, _ANSWER_COLUMNS)
         repeats = _repeats(cursor, read["lead"])
         cursor.execute("DROP TABLE training, labelled")
-    facts = _facts(read, texts, fields, dimensions, counters)
+    facts = _facts(read, texts, answers, fields, dimensions, counters)
     at: Floats = read["moment"]
     return Training(
         rows=Rows(facts, _no_standing(read), np.empty(0, dtype=np.int64)),
@@ -121,6 +133,15 @@ def read_training(configs: Sequence[LiveConfig], extra: Collection[Field] = ()) 
     )
 
 
+def of_model(found: Training, live: LiveModel, config: LiveConfig) -> Training:
+    """Return the past leads that a live model would have scored by the facts of then."""
+    mine = np.zeros(found.n, dtype=bool)
+    for start in range(0, found.n, _AT_ONCE):
+        rows = np.arange(start, min(start + _AT_ONCE, found.n))
+        mine[rows] = place(found.rows.take(rows), config).model == config.everything.index(live)
+    return found.take(mine)
+
+
 def _tells_order(at: Floats) -> bool:
     """Return whether the times say which outcome came first: not when most are of one moment."""
     if len(at) < 2:
@@ -129,7 +150,7 @@ def _tells_order(at: Floats) -> bool:
     return bool(high - low > _NO_ORDER)
 
 
-def _label(cursor: Any) -> tuple[bool, dict[str, int]]:
+def _label(cursor: Any, since: float, most: int | None) -> tuple[bool, dict[str, int]]:
     """Make the table `labelled` (lead, moment, y); return whether the leads are demo ones, and
     counts. Demo rows are never learned from once there is an outcome of a real lead.
     """
@@ -184,13 +205,24 @@ def _label(cursor: Any) -> tuple[bool, dict[str, int]]:
     cursor.execute("ANALYZE labelled")
     cursor.execute(
         f"""
-        SELECT (SELECT count(*) FROM labelled),
-               (SELECT count(*) FROM scoring_standing s JOIN leads_lead l ON l.id = s.lead_id
-                WHERE s.is_open AND {mine}
-                  AND NOT EXISTS (SELECT 1 FROM labelled b WHERE b.lead = s.lead_id))
+        SELECT count(*) FROM scoring_standing s JOIN leads_lead l ON l.id = s.lead_id
+        WHERE s.is_open AND {mine}
+          AND NOT EXISTS (SELECT 1 FROM labelled b WHERE b.lead = s.lead_id)
         """
     )
-    labelled, immature = cursor.fetchone()
+    immature = cursor.fetchone()[0]
+    if since:
+        cursor.execute("DELETE FROM labelled WHERE moment < %s", [since])
+    if most is not None:
+        cursor.execute(
+            """
+            DELETE FROM labelled WHERE lead IN (
+                SELECT lead FROM labelled ORDER BY moment DESC, lead DESC OFFSET %s)
+            """,
+            [most],
+        )
+    cursor.execute("SELECT count(*) FROM labelled")
+    labelled = cursor.fetchone()[0]
     return demo, {"immature": immature, "untouched": untouched, "labelled": labelled}
 
 
@@ -214,7 +246,6 @@ class _Column:
 
 def _columns(
     fields: Sequence[Field],
-    dimensions: Sequence[str],
     counters: Sequence[tuple[str, int]],
     when: Mapping[str, str],
     captured: Mapping[str, list[tuple[float, float]]],
@@ -222,6 +253,7 @@ def _columns(
     yield _Column("lead", "i8", "t.lead")
     yield _Column("moment", "f8", "t.moment")
     yield _Column("y", "i8", "t.y")
+    yield _Column("decided", "f8", f"greatest(t.taken, t.moment - {KNOWN_BEFORE})")
     yield _Column("tracked", "i8", "coalesce((t.facts->>'tracked')::bool, false)::int")
     yield _Column("created", "f8", "date_part('epoch', l.created_at)")
     yield _Column("value", "f8", "l.value_minor * coalesce((w.rates->>l.currency)::float8, 1)")
@@ -233,12 +265,9 @@ def _columns(
             _field_sql(f, when.get(f.name.removeprefix(CUSTOM)), captured.get(f.name, [])),
             is_text,
         )
-    for dimension in dimensions:
-        for place, part in enumerate(("rating", "age")):
-            yield _Column(f"r.{part}.{dimension}", "f8", f'(r."{dimension}"->>{place})::float8')
     for kind, days in counters:
-        for place, part in enumerate(("count", "since")):
-            yield _Column(f"e.{part}.{kind}/{days}", "f8", f'(e."{kind}/{days}"->>{place})::float8')
+        for index, part in enumerate(("count", "since")):
+            yield _Column(f"e.{part}.{kind}/{days}", "f8", f'(e."{kind}/{days}"->>{index})::float8')
 
 
 def _field_sql(f: Field, known_when: str | None, captured: list[tuple[float, float]]) -> str:
@@ -289,13 +318,11 @@ def _fields_in(node: Any) -> set[str]:
 def _extract_sql(
     columns: Sequence[_Column],
     fields: Sequence[Field],
-    dimensions: Sequence[str],
     counters: Sequence[tuple[str, int]],
 ) -> str:
     """Return the SQL that makes the table `training`, one row a labelled lead with a snapshot."""
     records = {
         "f": ("fields", [f.name for f in fields]),
-        "r": ("ratings", dimensions),
         "e": ("engagement", [f"{kind}/{days}" for kind, days in counters]),
     }
     joins = " ".join(
@@ -324,6 +351,48 @@ def _extract_sql(
         )
         SELECT {select} FROM chosen t {joins} {lead}
     """
+
+
+# Every answer that was known, not only the newest of each: a later one may have expired by then.
+_ANSWERS = """
+    SELECT t.lead, hashtextextended(e.dimension, 0), e.rating::float8,
+           date_part('epoch', e.observed_at), date_part('epoch', e.recorded_at), e.id::bigint
+    FROM training t JOIN scoring_evidence e ON e.lead_id = t.lead
+    WHERE e.recorded_at <= to_timestamp(t.decided) AND e.observed_at <= to_timestamp(t.decided)
+      AND (e.expires_at IS NULL OR e.expires_at > to_timestamp(t.decided))
+"""
+_ANSWER_COLUMNS: tuple[tuple[str, ColumnType], ...] = (
+    ("lead", "i8"),
+    ("dimension", "i8"),
+    ("rating", "f8"),
+    ("observed", "f8"),
+    ("recorded", "f8"),
+    ("id", "i8"),
+)
+
+
+def _spread_answers(
+    answers: Mapping[str, npt.NDArray[Any]],
+    lead_ids: Ints,
+    decided: Floats,
+    dimensions: Sequence[str],
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Return the newest rating of each dimension for each lead, and how old it was, as −seconds."""
+    order = np.lexsort((answers["id"], answers["recorded"], answers["observed"]))
+    answers = {name: column[order] for name, column in answers.items()}
+    by_id = np.argsort(lead_ids)
+    at = by_id[np.searchsorted(lead_ids, answers["lead"], sorter=by_id)]
+    ratings, observed = {}, {}
+    for dimension, code in zip(dimensions, hashes_of(dimensions), strict=True):
+        mine = answers["dimension"] == code
+        row = at[mine]
+        ratings[dimension], observed[dimension] = (
+            no_numbers(len(lead_ids)),
+            no_numbers(len(lead_ids)),
+        )
+        ratings[dimension][row] = answers["rating"][mine]  # of several to a lead the last one stays
+        observed[dimension][row] = answers["observed"][mine] - decided[row]
+    return ratings, observed
 
 
 def _coded(cursor: Any, name: str, hashes: Ints) -> tuple[Ints, list[str]]:
@@ -360,6 +429,7 @@ def _repeats(cursor: Any, lead_ids: Ints) -> Ints:
 def _facts(
     read: Mapping[str, npt.NDArray[Any]],
     texts: Mapping[str, tuple[Ints, list[str]]],
+    answers: Mapping[str, npt.NDArray[Any]],
     fields: Sequence[Field],
     dimensions: Sequence[str],
     counters: Sequence[tuple[str, int]],
@@ -373,14 +443,15 @@ def _facts(
         since = -read[f"e.since.{kind}/{days}"] * DAY
         last_at[kind] = np.fmax(last_at[kind], since) if kind in last_at else since
     n = len(tracked)
+    ratings, observed = _spread_answers(answers, read["lead"], read["decided"], dimensions)
     return Facts(
         lead_ids=read["lead"],
         as_of=0.0,
         number_columns={f.name: read[f"f.{f.name}"] for f in fields if f.type != "text"},
         text_columns={f.name: texts[f"f.{f.name}"] for f in fields if f.type == "text"},
-        ratings={d: read[f"r.rating.{d}"] for d in dimensions},
-        observed_at={d: -read[f"r.age.{d}"] * DAY for d in dimensions},
-        expires_at={d: np.full(n, np.nan) for d in dimensions},
+        ratings=ratings,
+        observed_at=observed,
+        expires_at={d: no_numbers(n) for d in dimensions},
         counts=counts,
         last_at=last_at,
         tracked=tracked,

@@ -17,7 +17,7 @@ from core.filters import require_known
 from followups import control
 from pipeline import policies
 from pipeline.effectiveness import LEAST_KNOWN
-from pipeline.history import MONTHS
+from pipeline.measures import MONTHS
 from pipeline.models import CriteriaReport
 from scoring import alerts
 from scoring.definitions import GROUPS

@@ -13,7 +13,7 @@ from core.clock import now
 from followups.models import ControlMember
 from followups.planning import plan
 from leads.models import Lead, Outcome
-from pipeline.history import closed_leads, control_outcomes, seconds_by_dimension
+from pipeline.measures import control_outcomes, seconds_by_dimension
 from pipeline.models import CriteriaReport
 from pipeline.tasks import report_criteria
 from scoring.alerts import raise_alerts, standing_alerts
@@ -28,51 +28,15 @@ pytestmark = pytest.mark.django_db
 
 
 def _close(
-    lead: Lead,
-    result: str = "won",
-    *,
-    days_ago: float = 1,
-    early: object = None,
-    late: object = None,
+    lead: Lead, result: str = "won", *, days_ago: float = 1, need: int | None = None
 ) -> None:
-    """Close a lead with given ratings in the snapshots before and at the outcome."""
+    """Close a lead about whose need something was known five days before."""
     at = now() - dt.timedelta(days=days_ago)
+    known = at - dt.timedelta(days=5)
+    if need is not None:
+        factories.make_evidence(lead, "need", need, observed_at=known, recorded_at=known)
     Outcome.objects.create(lead=lead, round=1, result=result, at=at)
-    first = Snapshot.objects.get(lead=lead, reason="first_score")
-    facts = {"fields": {}, "ratings": early or {}, "engagement": {}, "tracked": False}
-    Snapshot.objects.filter(pk=first.pk).update(at=at - dt.timedelta(days=5), facts=facts)
-    Snapshot.objects.create(
-        lead=lead,
-        reason="outcome",
-        cause="1",
-        at=at,
-        score=50,
-        model_version=first.model_version,
-        facts={**facts, "ratings": late or {}},
-    )
-
-
-def test_a_row_holds_what_was_known_in_time(rep: User) -> None:
-    one, two, three, four = (factories.make_lead(owner=rep) for _ in range(4))
-    _close(one, days_ago=4, early={"budget": [100, 2]}, late={"budget": [0, 0.1]})
-    _close(two, "lost", days_ago=3, late={"need": [33, 6.0], "timing": [100, 0.5]})
-    _close(three, "disqualified", days_ago=2)  # nobody spoke with it
-    _close(four, "disqualified", days_ago=1)
-    Lead.objects.filter(pk=four.pk).update(contacted_at=now() - dt.timedelta(days=2))
-    Lead.objects.filter(pk=three.pk).update(contacted_at=now())  # only afterwards
-    config = live_config()
-    live = next(m for m in config.everything if m.key == "b2b")
-    found = closed_leads(live, config)
-    assert found.won.tolist() == [True, False, False]
-    ratings = {d: found.facts.ratings[d].tolist() for d in ("budget", "need", "timing")}
-    assert [str(v) for v in ratings["budget"]] == ["100.0", "nan", "nan"]
-    assert [str(v) for v in ratings["need"]] == ["nan", "33.0", "nan"]
-    assert [str(v) for v in ratings["timing"]] == ["nan"] * 3
-    # Demo leads count as long as there are no others.
-    Lead.objects.filter(pk=one.pk).update(is_demo=True)
-    assert len(closed_leads(live, config).won) == 2
-    Lead.objects.update(is_demo=True)
-    assert len(closed_leads(live, config).won) == 3
+    Snapshot.objects.filter(lead=lead).update(at=known)
 
 
 def test_the_sweep_keeps_one_report_a_model_and_the_page_reads_it(
@@ -83,7 +47,7 @@ def test_the_sweep_keeps_one_report_a_model_and_the_page_reads_it(
     for number in range(6):
         won = number % 2 == 0
         lead = factories.make_lead(owner=rep)
-        _close(lead, "won" if won else "lost", early={"need": [100 if won else 0, 1]})
+        _close(lead, "won" if won else "lost", need=100 if won else 0)
     runs = 0
     while report_criteria():
         runs += 1

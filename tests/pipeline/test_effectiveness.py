@@ -5,8 +5,9 @@ from math import isclose
 import numpy as np
 
 from pipeline.effectiveness import judge, lift_of, log_place, missed, stability, wilson
-from pipeline.history import History
+from scoring.facts import Rows
 from scoring.live import LiveModel
+from scoring.training import Training
 from tests.scoring import models
 from tests.scoring.test_levers import framework
 
@@ -18,7 +19,7 @@ def _live() -> LiveModel:
     return LiveModel(1, "test", 1, "test", models.model(), models.icp(), framework())
 
 
-def _history(n: int, seed: int, *, months: int = 10, shift_in_last: bool = False) -> History:
+def _past(n: int, seed: int, *, months: int = 10, shift_in_last: bool = False) -> Training:
     """Leads whose budget decides, whose authority does not, over months of equal size."""
     random = np.random.default_rng(seed)
     month = np.sort(np.arange(n) % months)
@@ -29,10 +30,16 @@ def _history(n: int, seed: int, *, months: int = 10, shift_in_last: bool = False
     authority = random.choice([33.0, 100.0], n)
     authority[random.permutation(n)[40:]] = np.nan
     p = np.where(budget >= 67, 0.5, 0.12)
-    return History(
-        facts=models.facts(n, budget=budget, authority=authority, employees=100),
-        won=random.random(n) < p,
+    facts = models.facts(n, budget=budget, authority=authority, employees=100)
+    return Training(
+        rows=Rows(facts, {}, np.empty(0, dtype=np.int64)),
+        y=(random.random(n) < p).astype(np.float64),
         at=(models.NOW + month * MONTH).astype(np.float64),
+        repeat_of=np.arange(n),
+        in_order=True,
+        immature=0,
+        left_out=0,
+        demo=False,
     )
 
 
@@ -77,7 +84,7 @@ def test_stability_is_zero_for_the_same_and_grows_with_the_difference() -> None:
 
 
 def test_what_decides_has_a_lift_and_what_nobody_asked_says_how_much_is_missing() -> None:
-    found = judge(_live(), _history(900, SEED), models.FIELDS, {"budget": (21.0, 7)})
+    found = judge(_live(), _past(900, SEED), models.FIELDS, {"budget": (21.0, 7)})
     lines = {line.key: line for line in found.lines}
     budget, authority, size = lines["budget"], lines["authority"], lines["size"]
     assert budget.lift is not None
@@ -93,14 +100,14 @@ def test_what_decides_has_a_lift_and_what_nobody_asked_says_how_much_is_missing(
 
 
 def test_a_month_that_differs_is_told_and_months_that_do_not_are_not() -> None:
-    shifted = judge(_live(), _history(900, SEED, shift_in_last=True), models.FIELDS, {})
+    shifted = judge(_live(), _past(900, SEED, shift_in_last=True), models.FIELDS, {})
     alerts = [(x.key, m.month) for x in shifted.lines for m in x.months if m.alert]
     last = shifted.base[-1].month
     assert alerts == [("budget", last)]
     assert [base.month for base in shifted.base if base.alert] == [last]
     quiet = 0
     for seed in range(20):
-        found = judge(_live(), _history(700, seed), models.FIELDS, {})
+        found = judge(_live(), _past(700, seed), models.FIELDS, {})
         quiet += sum(m.alert for x in found.lines for m in x.months)
         quiet += sum(base.alert for base in found.base)
     assert quiet == 0

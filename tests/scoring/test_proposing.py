@@ -21,7 +21,15 @@ from scoring import drafting, reviewing
 from scoring.assess import assess
 from scoring.invariants import standings_equal_recomputation
 from scoring.live import live_config
-from scoring.models import ModelVersion, Proposal, ScoreChange, ShadowScore, Snapshot, Standing
+from scoring.models import (
+    Evidence,
+    ModelVersion,
+    Proposal,
+    ScoreChange,
+    ShadowScore,
+    Snapshot,
+    Standing,
+)
 from scoring.proposing import learn_model, start_appraisal, start_learning
 from scoring.rescoring import rescore
 from scoring.selectors import explain
@@ -199,14 +207,18 @@ def test_too_few_or_nothing_to_learn_is_said_and_changes_nothing(team: Team) -> 
 
 def test_a_line_that_is_the_outcome_in_disguise_keeps_its_points_and_is_named(team: Team) -> None:
     history(team)
-    lost = Snapshot.objects.filter(lead__outcomes__result="lost").exclude(reason="outcome")
-    for snapshot in lost:
-        facts = {**snapshot.facts, "ratings": {"need": [0, 1.0]}}
-        Snapshot.objects.filter(pk=snapshot.pk).update(facts=facts)
-    won = Snapshot.objects.filter(lead__outcomes__result="won").exclude(reason="outcome")
-    for snapshot in won:
-        facts = {**snapshot.facts, "ratings": {"need": [100, 1.0]}}
-        Snapshot.objects.filter(pk=snapshot.pk).update(facts=facts)
+    early = wall_clock() - 199 * DAY
+    Evidence.objects.bulk_create(
+        Evidence(
+            lead_id=outcome.lead_id,
+            dimension="need",
+            rating=100 if outcome.result == "won" else 0,
+            source="api",
+            observed_at=early,
+            recorded_at=early,
+        )
+        for outcome in Outcome.objects.all()
+    )
     proposal = learn_model("b2b")
     assert proposal is not None
     assert [w["field"] for w in proposal.evidence["warnings"] if w["code"] == "leaky"] == ["Need"]

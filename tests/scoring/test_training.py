@@ -39,7 +39,7 @@ def keep(lead: Lead, days_ago: float, reason: str = "call", **fields: object) ->
         model_version=first.model_version,
         facts={
             "fields": fields,
-            "ratings": {"budget": [67, 3.5]},
+            "ratings": {},
             "engagement": {"page_viewed/30": [2.5, 1.25]},
             "tracked": True,
         },
@@ -53,6 +53,13 @@ def lead_of(rep: User, days_ago: float, **fields: Any) -> Lead:
     return lead
 
 
+def answered(lead: Lead, dimension: str, rating: int, days_ago: float, **fields: Any) -> None:
+    """Let an answer be given and recorded at a moment."""
+    at = now() - days_ago * DAY
+    times = {"observed_at": at, "recorded_at": at, **fields}
+    factories.make_evidence(lead, dimension, rating, current=False, **times)
+
+
 def row_of(training: Training, lead: Lead) -> int:
     return training.rows.facts.lead_ids.tolist().index(lead.pk)
 
@@ -62,6 +69,7 @@ def test_a_row_is_the_latest_snapshot_before_the_outcome(rep: User) -> None:
     keep(won, 20, employees=200.0, industry="software")
     keep(won, 5, employees=999.0, industry="too late")
     keep(won, 12, reason="outcome", employees=998.0)
+    answered(won, "budget", 67, 24)
     ended(won, "won", 10)
     lost = lead_of(rep, 40, company={"employees": 7, "industry": "retail"})
     ended(lost, "lost", 12)
@@ -83,7 +91,7 @@ def test_a_row_is_the_latest_snapshot_before_the_outcome(rep: User) -> None:
     codes, values = facts.text_columns["industry"]
     assert values[codes[row]] == "software"
     assert facts.ratings["budget"][row] == 67
-    assert facts.observed_at["budget"][row] == -3.5 * 86_400
+    assert facts.observed_at["budget"][row] == pytest.approx(-(24 - 11) * 86_400)
     assert facts.counts["page_viewed", 30][row] == 2.5
     assert facts.last_at["page_viewed"][row] == -1.25 * 86_400
     assert facts.tracked[row]
@@ -92,6 +100,37 @@ def test_a_row_is_the_latest_snapshot_before_the_outcome(rep: User) -> None:
     assert np.isnan(facts.ratings["budget"][other])
     assert facts.counts["page_viewed", 30][other] == 0
     assert not facts.tracked[other]
+
+
+def test_answers_count_that_were_recorded_a_day_before_the_outcome_or_with_the_snapshot(
+    rep: User,
+) -> None:
+    lead = lead_of(rep, 40)
+    keep(lead, 10.5)
+    answered(lead, "budget", 33, 30)
+    answered(lead, "budget", 67, 20)
+    answered(lead, "budget", 0, 10.7)  # within the last day, but before the snapshot
+    answered(lead, "need", 100, 10.2)  # after it
+    answered(lead, "timing", 100, 15, recorded_at=now() - 2 * DAY)  # told later, of an earlier day
+    answered(lead, "authority", 67, 30)
+    answered(lead, "authority", 100, 25, expires_at=now() - 12 * DAY)  # no longer true by then
+    ended(lead, "won", 10)
+    ratings = read_training([live_config()]).rows.facts.ratings
+    told = {d: ratings[d][0] for d in ("budget", "need", "timing", "authority")}
+    assert told["budget"] == 0
+    assert told["authority"] == 67
+    assert np.isnan([told["need"], told["timing"]]).all()
+
+
+def test_only_the_newest_outcomes_are_read_where_so_many_are_enough(rep: User) -> None:
+    leads = [lead_of(rep, 60) for _ in range(5)]
+    for days_ago, lead in zip((50, 40, 30, 20, 10), leads, strict=True):
+        ended(lead, "lost", days_ago)
+    config = live_config()
+    newest = read_training([config], most=2)
+    assert newest.rows.facts.lead_ids.tolist() == [lead.pk for lead in leads[3:]]
+    late = read_training([config], since=(now() - 35 * DAY).timestamp())
+    assert (late.n, late.left_out) == (3, 0)
 
 
 def test_what_no_snapshot_kept_is_filled_only_when_it_was_known_on_arrival(rep: User) -> None:
