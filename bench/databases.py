@@ -1,8 +1,10 @@
 """Databases of the measurements' own, beside the configured one, which is never touched."""
 
 import datetime as dt
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.core.management import call_command
 from django.db import connection
@@ -135,3 +137,20 @@ def vacuum(*tables: str) -> None:
     """Vacuum and analyse, so that rounds begin alike."""
     for table in tables:
         _execute(f"VACUUM (ANALYZE) {table}")
+
+
+def read_by_copy(queries: Sequence[str]) -> None:
+    """Read what queries give by binary COPY, and keep nothing."""
+    with connection.cursor() as cursor:
+        for query in queries:
+            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT BINARY)", _Nowhere())
+
+
+class _Nowhere(io.RawIOBase):
+    """A file that takes everything and keeps nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data)

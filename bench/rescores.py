@@ -1,12 +1,10 @@
 """Rescoring everything with two workers, against one UPDATE of every standings row."""
 
-import io
 from functools import partial
-from typing import Any
 
 from django.db import connection, transaction
 
-from bench.databases import fill, leave_unvacuumed, like, vacuum
+from bench.databases import fill, leave_unvacuumed, like, read_by_copy, vacuum
 from bench.results import Result, middle
 from bench.timing import seconds
 from core.models import Job
@@ -98,14 +96,14 @@ def _nothing_changing(workers: Workers, rounds: int) -> tuple[list[Result], list
     written = n = 0
     queries = facts_queries(live_config(), everyone)
     for _ in range(rounds):
-        raw.append(seconds(lambda: _read(queries)))
+        raw.append(seconds(lambda: read_by_copy(queries)))
         job, took, done = _rescore_all(workers)
         ours.append(took)
         works += done
         written += job.counts["changed"]
         n = job.done
         on_heap = [query.replace("scoring_standing", "bench_heap") for query in queries]
-        heap.append(seconds(partial(_read, on_heap)))
+        heap.append(seconds(partial(read_by_copy, on_heap)))
     written += 0 if _place_of_rows() == before else n
     name = "rescore, nothing changing, 2 workers"
     return [
@@ -129,15 +127,20 @@ def _rescore_all(workers: Workers) -> tuple[Job, float, list[Work]]:
 def _raise_base() -> None:
     """Publish models that give every lead one point more."""
     for model in ModelVersion.objects.filter(state=ModelVersion.State.LIVE):
-        definition = {**model.definition, "base": model.definition.get("base", 0) + 1}
-        version, _ = version_with(
-            ModelVersion,
-            model.key,
-            definition,
-            by=None,
-            pins={"icp": model.icp, "framework": model.framework},
-        )
-        make_live(version, by=None)
+        make_live(raised(model), by=None)
+
+
+def raised(model: ModelVersion) -> ModelVersion:
+    """Return a draft of a model that gives every lead one point more."""
+    definition = {**model.definition, "base": model.definition.get("base", 0) + 1}
+    version, _ = version_with(
+        ModelVersion,
+        model.key,
+        definition,
+        by=None,
+        pins={"icp": model.icp, "framework": model.framework},
+    )
+    return version
 
 
 def _seconds_of(statement: str) -> float:
@@ -146,22 +149,6 @@ def _seconds_of(statement: str) -> float:
             cursor.execute(statement)
 
     return seconds(run)
-
-
-def _read(queries: list[str]) -> None:
-    with connection.cursor() as cursor:
-        for query in queries:
-            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT BINARY)", _Nowhere())
-
-
-class _Nowhere(io.RawIOBase):
-    """A file that takes everything and keeps nothing."""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        return len(data)
 
 
 def _place_of_rows() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bench import calls, imports, learn, pages, rescores, ticks
+from bench import calls, imports, learn, outcomes, pages, rescores, ticks
 from bench.databases import own_databases, use, vacuum
 from bench.results import Result, table, write
 from leads.models import Lead
@@ -19,7 +19,18 @@ from world.services import Report, build_world, plan_all
 
 FEW = 10_000  # leads of the small world that pages are compared with
 QUICK = 50_000
-GROUPS = ("import", "pages", "evidence", "calls", "rescore", "ticks", "learn")
+PAST = 1.18  # leads of a world for each that its history decides
+GROUPS = (
+    "learn",
+    "import",
+    "outcomes",
+    "pages",
+    "evidence",
+    "calls",
+    "rescore",
+    "ticks",
+    "preview",
+)
 
 
 class Command(BaseCommand):
@@ -68,7 +79,11 @@ class Command(BaseCommand):
             with own_databases(["import"]) as databases:
                 use(databases["import"])
                 yield from self._try("import", lambda: imports.measure(rows))
-        if not set(groups) - {"import", "learn"}:
+        if "outcomes" in groups:
+            with own_databases(["past"], keep=self._keep) as databases:
+                self._build_past(databases["past"], leads)
+                yield from self._try("outcomes", outcomes.measure_learning)
+        if not set(groups) - {"import", "learn", "outcomes"}:
             return
         with own_databases(["small", "big"], keep=self._keep) as databases:
             self._build(databases["small"], FEW)
@@ -79,6 +94,7 @@ class Command(BaseCommand):
                 "calls": lambda: calls.measure(leads),
                 "rescore": lambda: rescores.measure(rounds),
                 "ticks": lambda: ticks.measure(max(leads, 20 * ticks.DUE)),
+                "preview": lambda: outcomes.measure_previews(leads),
             }
             for name, step in steps.items():
                 if name in groups:
@@ -113,6 +129,16 @@ class Command(BaseCommand):
             Result(f"world: {name}", leads, seconds[name], None, "s", limit)
             for name, limit in (("rows", None), ("score", None), ("plan", None), ("total", 600.0))
         ]
+
+    def _build_past(self, database: str, leads: int) -> None:
+        """Build a world with about so many past leads to learn from."""
+        use(database)
+        if Lead.objects.exists():  # kept
+            return
+        everybody = round(leads * PAST)
+        self._say(f"Building a world of {everybody:,} leads, most of them decided …")
+        build_world(everybody, seed=2, closes=1.0, score=False, tell=self._say)
+        vacuum("scoring_snapshot", "scoring_standing", "leads_lead", "leads_outcome")
 
     def _say_line(self, line: str) -> None:
         self.stdout.write(line)
