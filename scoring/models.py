@@ -503,6 +503,49 @@ class ProposalEvent(models.Model):
         return self.kind
 
 
+class Trusted(models.Model):
+    """A line of a model or a field of leads that alone tells won from lost, and is learned all the
+    same since a person says that it is known before the outcome. It counts until somebody ends it.
+    """
+
+    class Kind(models.TextChoices):
+        LINE = "line", "Line of a score model"
+        FIELD = "field", "Field of leads"
+
+    key = models.SlugField(max_length=60, db_index=False, help_text="Of the score model.")
+    kind = models.CharField(max_length=5, choices=Kind)
+    subject = models.CharField(max_length=100, help_text="Key of the signal, or name of the field.")
+    label = models.CharField(max_length=200)
+    reason = models.CharField(max_length=300)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(db_default=DatabaseNow())
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        verbose_name_plural = "trusted"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key", "kind", "subject"],
+                condition=models.Q(ended_at__isnull=True),
+                name="trusted_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.subject}"
+
+    @property
+    def said(self) -> str:
+        """Who keeps it, since when and why, as a sentence."""
+        who = self.by or "Somebody who left"
+        return f"{who} keeps it since {self.at:%Y-%m-%d}: “{self.reason}”."
+
+
 class Preview(models.Model):
     """What a version would do to all open leads: started by a person, filled by a job."""
 

@@ -13,7 +13,7 @@ from leads.models import Lead
 from scoring.describing import GROUP_LABELS
 from scoring.feedback import SignalFeedback, feedback_by_signal
 from scoring.learning.evaluate import CalibrationBin
-from scoring.models import Proposal, ProposalEvent
+from scoring.models import Proposal, ProposalEvent, Trusted
 from scoring.outcome_charts import calibration_chart, gain_chart
 from scoring.policies import can_approve, can_change_models
 from scoring.previewing import JOB as PREVIEW
@@ -23,6 +23,7 @@ from scoring.proposing import JOB as LEARN
 from scoring.reviewing import slice_name
 from scoring.suggestions import FIND, TAKE
 from scoring.tasks import RESCORE_ALL
+from scoring.trusting import Leak, leaks_of, trusted_of
 
 SHOWN = 50
 TIERS = ("hot", "warm", "cold", "")
@@ -95,6 +96,8 @@ class ProposalPage:
     load: list[TeamLoad]
     movers: list[Mover]
     slices: list[tuple[str, dict[str, Any]]]
+    leaks: list[Leak]
+    warnings: list[dict[str, str]]
     events: list[ProposalEvent]
     job: Job | None
     may_change: Decision
@@ -145,6 +148,11 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
     for line in evidence.get("lines", []):
         pair = (line, feedback.get(line["key"]))
         grouped.setdefault(GROUP_LABELS.get(line["group"], ""), []).append(pair)
+    leaks, warnings = leaks_of(
+        evidence.get("warnings", []),
+        {signal["label"]: signal["key"] for signal in proposal.live.definition["signals"]},
+        trusted_of(proposal.key, Trusted.Kind.LINE),
+    )
     return ProposalPage(
         proposal=proposal,
         evidence=evidence,
@@ -155,6 +163,8 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         load=workload(flow["hot"], flow["of"] / max(1, flow["n"])) if flow else [],
         movers=movers_of(flow["movers"], viewer) if flow else [],
         slices=[(slice_name(s), s) for s in backtest["slices"]] if backtest else [],
+        leaks=leaks,
+        warnings=warnings,
         events=list(proposal.events.select_related("actor")),
         job=proposal.job if proposal.job and proposal.job.kind == RESCORE_ALL else None,
         may_change=can_change_models(viewer),

@@ -42,10 +42,11 @@ from scoring.learning.splitting import last_in_order, part_of_each
 from scoring.learning.table import Column, Table
 from scoring.learning.weights import Relearned, learn_weights
 from scoring.live import LiveConfig, LiveModel, live_config, load_model
-from scoring.models import ModelVersion, Proposal, ProposalEvent
+from scoring.models import ModelVersion, Proposal, ProposalEvent, Trusted
 from scoring.previewing import HOT, preview_open, with_model
 from scoring.relearning import Redefined, redefine
 from scoring.training import Training, of_model, read_training
+from scoring.trusting import trusted_of
 
 JOB = "learn"
 APPRAISE = "appraise"
@@ -100,6 +101,7 @@ def learn_model(key: str, *, seed: int = SEED, job: Job | None = None) -> Propos
     if live is None:
         return None
     training = of_model(read_training([config], slice_fields()), live, config)
+    trusted = trusted_of(key, Trusted.Kind.LINE)
     fingerprint = _fingerprint(training, live, seed)
     same = Proposal.objects.filter(key=key, origin=Proposal.Origin.LEARNED, fingerprint=fingerprint)
     if (there := same.first()) is not None:
@@ -108,7 +110,7 @@ def learn_model(key: str, *, seed: int = SEED, job: Job | None = None) -> Propos
         return _note(
             live, _VERDICT.TOO_FEW, few_words(training), counts(training), fingerprint, job
         )
-    learning = _learn(training, live, config, seed)
+    learning = _learn(training, live, config, seed, trusted)
     evidence = {**counts(training), **learning.evidence}
     if learning.verdict != _VERDICT.PROPOSE:
         words = (
@@ -141,12 +143,18 @@ class _Learning:
     evidence: dict[str, Any]
 
 
-def _learn(training: Training, live: LiveModel, config: LiveConfig, seed: int) -> _Learning:
+def _learn(
+    training: Training,
+    live: LiveModel,
+    config: LiveConfig,
+    seed: int,
+    trusted: Mapping[str, Trusted],
+) -> _Learning:
     definition = ModelVersion.objects.values_list("definition", flat=True).get(pk=live.id)
     facts, y = training.rows.facts, training.y
     x = signal_matrix(live.model, live.icp, facts, config.types)
     notices = list(training.notices)
-    _mute_leaky(x, y, live.model.signals, notices, seed)
+    _mute_leaky(x, y, live.model.signals, notices, seed, trusted)
     _name_overlap(x, live.model.signals, notices)
     points = np.array([signal.points for signal in live.model.signals])
     labels = [signal.label for signal in live.model.signals]
@@ -228,9 +236,17 @@ def _recency(x: Floats, y: Floats, in_order: bool) -> Recency:
 
 
 def _mute_leaky(
-    x: Floats, y: Floats, signals: tuple[Signal, ...], notices: list[Notice], seed: int
+    x: Floats,
+    y: Floats,
+    signals: tuple[Signal, ...],
+    notices: list[Notice],
+    seed: int,
+    trusted: Mapping[str, Trusted],
 ) -> None:
-    """Make signals that alone separate outcomes unknown, so that their points stay; name them."""
+    """Make signals that alone separate outcomes unknown, so that their points stay; name them.
+
+    Those that are `trusted` stay as they are, and are named with who keeps them.
+    """
     for column, signal in enumerate(signals):
         known = ~np.isnan(x[:, column])
         truth, own = y[known], x[known, column]
@@ -241,13 +257,16 @@ def _mute_leaky(
             continue
         sign = 1.0 if rank_auc(truth, own) == alone else -1.0
         low, _ = bootstrap(_alone(truth, sign * own), truth, seed)
-        if low > LEAKY_AUC:
+        if low <= LEAKY_AUC:
+            continue
+        code, text = "leaky", f"{signal.label} alone tells won from lost (AUC {alone:.2f})"
+        if signal.key in trusted:
+            code = "leaky_kept"
+            text += f" and was learned all the same. {trusted[signal.key].said}"
+        else:
             x[:, column] = np.nan
-            text = (
-                f"{signal.label} alone tells won from lost (AUC {alone:.2f}): it is probably known "
-                "only afterwards. Its points were left as they are."
-            )
-            notices.append(Notice("leaky", signal.label, text))
+            text += ": it is probably known only afterwards. Its points were left as they are."
+        notices.append(Notice(code, signal.label, text))
 
 
 def _alone(truth: Floats, own: Floats) -> Callable[[Ints], float]:
@@ -388,8 +407,12 @@ def counts(training: Training) -> dict[str, Any]:
 
 
 def _fingerprint(training: Training, live: LiveModel, seed: int) -> str:
-    """Return a name for the outcomes that a proposal rests on, and for what it is compared with."""
-    digest = hashlib.sha256(f"{live.id}:{seed}".encode())
+    """Return a name for the outcomes that a proposal rests on, what it is compared with, and what
+    people said until then about lines that give the outcome away.
+    """
+    said = Trusted.objects.filter(key=live.key, kind=Trusted.Kind.LINE).order_by("pk")
+    kept = [(pk, end is not None) for pk, end in said.values_list("pk", "ended_at")]
+    digest = hashlib.sha256(f"{live.id}:{seed}:{kept}".encode())
     for part in (training.rows.facts.lead_ids, training.y, training.at):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

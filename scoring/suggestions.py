@@ -5,6 +5,7 @@ held out. Refused lines stay refused until their evidence changes.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from scoring.learning.suggesting import Refusal, suggest
 from scoring.learning.table import Column, Table
 from scoring.learning.taking import for_fields, icp_like, model_like
 from scoring.live import live_config, load_model
-from scoring.models import IcpVersion, ModelVersion, RefusedSignal, Suggestion
+from scoring.models import IcpVersion, ModelVersion, RefusedSignal, Suggestion, Trusted
 from scoring.policies import can_change_models
 from scoring.proposing import (
     SEED,
@@ -45,6 +46,7 @@ from scoring.proposing import (
 )
 from scoring.relearning import HOT, WARM
 from scoring.training import Training, read_training
+from scoring.trusting import trusted_of
 
 FIND, TAKE = "suggest", "take_signals"
 
@@ -82,12 +84,21 @@ def find(key: str, seed: int = SEED) -> dict[str, Any]:
     training, table, name_of = _past(key)
     if too_few(training):
         raise Invalid(few_words(training))
-    found = suggest(table, training.y, _time(training), seed=seed, refused=refusals())
+    kept = trusted_of(key, Trusted.Kind.FIELD)
+    trusted = [label for label, name in name_of.items() if name in kept]
+    found = suggest(
+        table, training.y, _time(training), seed=seed, refused=refusals(), trusted=trusted
+    )
     definitions = found.definitions
+    said = {label: kept[name_of[label]].said for label in trusted}
+    notices = [
+        replace(n, text=f"{n.text} {said[n.field]}") if n.code == "leak_kept" else n
+        for n in found.notices
+    ]
     result: dict[str, Any] = {
         **counts(training),
         "lines": [line.as_json() for line in found.lines],
-        "warnings": [n.as_json() for n in (*training.notices, *found.notices)],
+        "warnings": [n.as_json() for n in (*training.notices, *notices)],
         "definitions": None,
         "name_of": name_of,
     }
@@ -95,7 +106,7 @@ def find(key: str, seed: int = SEED) -> dict[str, Any]:
         return result
     result["definitions"] = _as_json(definitions)
     train, test = split(training, seed)
-    evidence, decided = _measure(training, table, train, test, seed)
+    evidence, decided = _measure(training, table, train, test, seed, trusted)
     return {**result, **evidence, "verdict": decided}
 
 
@@ -150,7 +161,12 @@ def _time(training: Training) -> Any:
 
 
 def _measure(
-    training: Training, table: Table, train: Any, test: Any, seed: int
+    training: Training,
+    table: Table,
+    train: Any,
+    test: Any,
+    seed: int,
+    trusted: Collection[str],
 ) -> tuple[dict[str, Any], str]:
     """Return what signals found on one part of the leads were worth on the other part."""
     y, config = training.y, live_config()
@@ -160,6 +176,7 @@ def _measure(
         training.at[train] if training.in_order else None,
         seed=seed,
         refused=refusals(),
+        trusted=trusted,
     )
     if early.definitions is None:
         return {}, "keep"

@@ -41,6 +41,12 @@ urlpatterns = [
         proposals.dismiss_proposal,
         name="dismiss_proposal",
     ),
+    path("scoring/proposals/<int:proposal_id>/trust/", proposals.trust_line, name="trust_line"),
+    path(
+        "scoring/proposals/<int:proposal_id>/distrust/",
+        proposals.distrust_line,
+        name="distrust_line",
+    ),
     path("scoring/suggestions/", suggestions.start_suggesting, name="start_suggesting"),
     path(
         "scoring/suggestions/<int:suggestion_id>/",
@@ -51,6 +57,16 @@ urlpatterns = [
         "scoring/suggestions/<int:suggestion_id>/take/",
         suggestions.take_signals,
         name="take_signals",
+    ),
+    path(
+        "scoring/suggestions/<int:suggestion_id>/trust/",
+        suggestions.trust_field,
+        name="trust_field",
+    ),
+    path(
+        "scoring/suggestions/<int:suggestion_id>/distrust/",
+        suggestions.distrust_field,
+        name="distrust_field",
     ),
     path(
         "scoring/proposals/<int:proposal_id>/shadow/scores/",

@@ -279,10 +279,15 @@ TABLE: dict[str, dict[str, Rule]] = {
     "scoring:show_shadow": {"GET": Rule(READS_PROPOSALS, 409)},
     "scoring:request_changes": {"POST": Rule(ANSWERS, 409, {"note": "Other points."})},
     "scoring:dismiss_proposal": {"POST": Rule(ANSWERS, 409)},
+    # Nothing of it gives the outcome away.
+    "scoring:trust_line": {"POST": Rule(ANSWERS, 422, {"subject": "none", "reason": "Seen."})},
+    "scoring:distrust_line": {"POST": Rule(ANSWERS, 302, {"subject": "none"})},
     "scoring:start_suggesting": {"POST": Rule(MAKES_MODELS, 302, {"key": "b2b"})},
     "scoring:view_suggestion": {"GET": Rule(READS_PROPOSALS)},
     # Nothing was found yet.
     "scoring:take_signals": {"POST": Rule(ANSWERS, 409, {"use": "a"})},
+    "scoring:trust_field": {"POST": Rule(ANSWERS, 422, {"subject": "none", "reason": "Seen."})},
+    "scoring:distrust_field": {"POST": Rule(ANSWERS, 302, {"subject": "none"})},
     "scoring:show_job": {"GET": Rule(READS_PROPOSALS)},
     "scoring:list_frameworks": {"GET": Rule()},
     "scoring:start_framework": {

@@ -2,7 +2,7 @@
 away, and that repeat another field.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,8 +37,11 @@ class Screened:
     notices: list[Notice] = field(default_factory=list)
 
 
-def screen(table: Table, y: Floats, seed: int = 0) -> Screened:
-    """Return the usable fields of past leads with outcomes y (n,) of 0 and 1."""
+def screen(table: Table, y: Floats, seed: int = 0, trusted: Collection[str] = ()) -> Screened:
+    """Return the usable fields of past leads with outcomes y (n,) of 0 and 1.
+
+    Fields that are `trusted` are usable though they give the outcome away.
+    """
     notices: list[Notice] = []
     least = least_support(table.n)
     usable: list[Levels] = []
@@ -59,9 +62,12 @@ def screen(table: Table, y: Floats, seed: int = 0) -> Screened:
             notices.append(Notice("constant", column.name, text))
             continue
         leak, leaky = find_leak(levels, y, seed)
+        if leak is not None and column.name in trusted:
+            text = f"{column.name} gives the outcome away, and was learned all the same."
+            leak, leaky = Notice("leak_kept", column.name, text), leaky[:0]
         if leak is not None:
             notices.append(leak)
-        if leak is None or (len(leaky) == 1 and len(levels.levels) > 2):
+        if leak is None or leak.code != "leak" or (len(leaky) == 1 and len(levels.levels) > 2):
             usable.append(levels)
             if len(leaky):
                 muted[levels.field] = leaky

@@ -1,6 +1,6 @@
 """Suggested signals: from past leads alone, at most 40 readable lines with learned weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -59,14 +59,15 @@ def learn_signals(
     in_order: bool = False,
     seed: int = 0,
     weights: Floats | None = None,
+    trusted: Collection[str] = (),
 ) -> Learned:
     """Learn signals and weights from n past leads with outcomes y (n,) of 0 and 1.
 
     `in_order` says that the rows are in order of time; then recent outcomes may weigh more,
-    beyond what each counts by `weights` (n,).
-    Without any usable field the model is its intercept.
+    beyond what each counts by `weights` (n,). `trusted` names fields that may give the outcome
+    away. Without any usable field the model is its intercept.
     """
-    screened = screen(table, y, seed)
+    screened = screen(table, y, seed, trusted)
     if not screened.levels:
         return Learned(
             shift_to(np.zeros(len(y)), y, np.ones(len(y))),

@@ -95,13 +95,15 @@ def suggest(
     *,
     seed: int = 0,
     refused: Collection[Refusal] = (),
+    trusted: Collection[str] = (),
 ) -> Suggestions:
     """Suggest signals from n past leads.
 
     `table` holds facts as they were at the decision, column by column (`table.table_of`); `y` (n,)
     outcomes of 0 and 1, both present; `time` (n,) orders them, in any unit, None for no order;
     `weights` (n,) what each lead counts, None for 1. A refused line stays out until its evidence
-    changes. Raises Invalid when one kind of outcome is missing. Deterministic for a seed.
+    changes; a field that is `trusted` may give the outcome away. Raises Invalid when one kind of
+    outcome is missing. Deterministic for a seed.
     """
     if not 0 < y.sum() < len(y):
         raise Invalid.field("outcome", "one_class", "all leads have the same outcome")
@@ -109,7 +111,9 @@ def suggest(
         order = np.argsort(time, kind="stable")
         table, y = table.take(order), y[order]
         weights = None if weights is None else weights[order]
-    learned = learn_signals(table, y, in_order=time is not None, seed=seed, weights=weights)
+    learned = learn_signals(
+        table, y, in_order=time is not None, seed=seed, weights=weights, trusted=trusted
+    )
     definitions = define(learned, table)
     if weights is None:
         weights = np.ones(len(y))

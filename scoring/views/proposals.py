@@ -11,7 +11,7 @@ from accounts.models import User
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.filters import require_known
-from scoring import policies, proposal_selectors, proposing, reviewing, shadowing
+from scoring import policies, proposal_selectors, proposing, reviewing, shadowing, trusting
 from scoring.forms import NoteForm, ShadowForm
 from scoring.models import Proposal
 
@@ -65,6 +65,7 @@ def _review(
     note: NoteForm | None = None,
     shadow: ShadowForm | None = None,
     problem: str = "",
+    leak_problem: tuple[str, str] = ("", ""),
     status: int = 200,
 ) -> HttpResponse:
     page = proposal_selectors.read_proposal(proposal, viewer)
@@ -79,6 +80,7 @@ def _review(
         "shadow_form": shadow or ShadowForm(),
         "problem": problem,
         "seen": request.POST.getlist("seen"),
+        "leak_problem": leak_problem,
         "tier_words": proposal_selectors.TIER_WORDS,
         "now": now(),
     }
@@ -146,6 +148,31 @@ def dismiss_proposal(request: HttpRequest, proposal_id: int) -> HttpResponse:
     proposal = proposal_selectors.get_proposal(proposal_id)
     reviewing.dismiss(proposal, by=viewer)
     messages.success(request, "Dismissed. The version is kept as a draft.")
+    return redirect("scoring:view_proposal", proposal.pk)
+
+
+@require_POST
+def trust_line(request: HttpRequest, proposal_id: int) -> HttpResponse:
+    """Let a line be learned though it gives the outcome away."""
+    viewer = _owner(request)
+    proposal = proposal_selectors.get_proposal(proposal_id)
+    line = request.POST.get("subject", "")
+    try:
+        kept = trusting.trust_line(proposal, line, request.POST.get("reason", ""), by=viewer)
+    except Invalid as error:
+        words = error.problems[0].message
+        return _review(request, viewer, proposal, leak_problem=(line, words), status=422)
+    messages.success(request, f"{kept.label} is learned like any other line from now on.")
+    return redirect("scoring:view_proposal", proposal.pk)
+
+
+@require_POST
+def distrust_line(request: HttpRequest, proposal_id: int) -> HttpResponse:
+    """Leave a line out of learning again."""
+    viewer = _owner(request)
+    proposal = proposal_selectors.get_proposal(proposal_id)
+    trusting.distrust_line(proposal, request.POST.get("subject", ""), by=viewer)
+    messages.success(request, "It keeps its points from now on.")
     return redirect("scoring:view_proposal", proposal.pk)
 
 

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -10,8 +11,8 @@ from accounts.models import User
 from core.clock import now
 from core.errors import Invalid, NotFound
 from core.filters import require_known
-from scoring import policies, suggestions
-from scoring.models import Suggestion
+from scoring import policies, suggestions, trusting
+from scoring.models import Suggestion, Trusted
 
 
 def _suggestion(suggestion_id: int) -> Suggestion:
@@ -39,11 +40,24 @@ def view_suggestion(request: HttpRequest, suggestion_id: int) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, viewer: User, found: Suggestion, problem: str = "", status: int = 200
+    request: HttpRequest,
+    viewer: User,
+    found: Suggestion,
+    problem: str = "",
+    leak_problem: tuple[str, str] = ("", ""),
+    status: int = 200,
 ) -> HttpResponse:
+    leaks, warnings = trusting.leaks_of(
+        found.result.get("warnings", []),
+        found.result.get("name_of", {}),
+        trusting.trusted_of(found.key, Trusted.Kind.FIELD),
+    )
     context = {
         "suggestion": found,
         "result": found.result,
+        "leaks": leaks,
+        "leak_problem": leak_problem,
+        "warnings": warnings,
         "job": found.job,
         "working": found.job is not None and not found.job.ended,
         "problem": problem,
@@ -65,3 +79,30 @@ def take_signals(request: HttpRequest, suggestion_id: int) -> HttpResponse:
         words = "; ".join(p.message for p in error.problems)
         return _page(request, viewer, found, words, status=422)
     return redirect("scoring:list_proposals")
+
+
+@require_POST
+def trust_field(request: HttpRequest, suggestion_id: int) -> HttpResponse:
+    """Let signals be suggested from a field though it gives the outcome away."""
+    viewer = cast(User, request.user)
+    policies.can_change_models(viewer).require()
+    found = _suggestion(suggestion_id)
+    field = request.POST.get("subject", "")
+    try:
+        kept = trusting.trust_field(found, field, request.POST.get("reason", ""), by=viewer)
+    except Invalid as error:
+        words = error.problems[0].message
+        return _page(request, viewer, found, leak_problem=(field, words), status=422)
+    messages.success(request, f"Signals are suggested from {kept.label} too from now on.")
+    return redirect("scoring:view_suggestion", found.pk)
+
+
+@require_POST
+def distrust_field(request: HttpRequest, suggestion_id: int) -> HttpResponse:
+    """Leave a field out of suggested signals again."""
+    viewer = cast(User, request.user)
+    policies.can_change_models(viewer).require()
+    found = _suggestion(suggestion_id)
+    trusting.distrust_field(found, request.POST.get("subject", ""), by=viewer)
+    messages.success(request, "No signals are suggested from it from now on.")
+    return redirect("scoring:view_suggestion", found.pk)

@@ -29,6 +29,7 @@ from scoring.models import (
     ShadowScore,
     Snapshot,
     Standing,
+    Trusted,
 )
 from scoring.proposing import learn_model, start_appraisal, start_learning
 from scoring.rescoring import rescore
@@ -205,7 +206,9 @@ def test_too_few_or_nothing_to_learn_is_said_and_changes_nothing(team: Team) -> 
     assert ModelVersion.objects.filter(key="b2b").count() == 1
 
 
-def test_a_line_that_is_the_outcome_in_disguise_keeps_its_points_and_is_named(team: Team) -> None:
+def test_a_line_that_is_the_outcome_in_disguise_keeps_its_points_until_a_person_says_otherwise(
+    team: Team, model_owner: User, client: Client
+) -> None:
     history(team)
     early = wall_clock() - 199 * DAY
     Evidence.objects.bulk_create(
@@ -224,6 +227,36 @@ def test_a_line_that_is_the_outcome_in_disguise_keeps_its_points_and_is_named(te
     assert [w["field"] for w in proposal.evidence["warnings"] if w["code"] == "leaky"] == ["Need"]
     need = next(line for line in proposal.evidence["lines"] if line["key"] == "need")
     assert need["new"] == pytest.approx(need["old_scaled"], abs=0.2)
+
+    # A model owner knows better; the line is learned then, and the notice says who kept it and why.
+    client.force_login(model_owner)
+    address = f"/scoring/proposals/{proposal.pk}/"
+    assert "Need is known in time" in client.get(address).content.decode()
+    refused = client.post(f"{address}trust/", {"subject": "need", "reason": " "})
+    assert refused.status_code == 422
+    assert "Say how it can be known before the outcome" in refused.content.decode()
+    assert client.post(f"{address}trust/", {"subject": "x", "reason": "Asked."}).status_code == 422
+    given = {"subject": "need", "reason": "Asked on the first call."}
+    assert client.post(f"{address}trust/", given).status_code == 302
+    assert client.post(f"{address}trust/", given).status_code == 409
+    assert "Counts from the next learning on" in client.get(address).content.decode()
+    again = learn_model("b2b")
+    assert again is not None
+    assert again.pk != proposal.pk
+    [named] = [w for w in again.evidence["warnings"] if w["code"] == "leaky_kept"]
+    assert f"{model_owner} keeps it" in named["text"]
+    assert "Asked on the first call." in named["text"]
+    learnt = next(line for line in again.evidence["lines"] if line["key"] == "need")
+    assert learnt["new"] > 2 * learnt["old_scaled"]
+    assert learn_model("b2b") == again
+    # Undone as easily, and who did it stays on record.
+    address = f"/scoring/proposals/{again.pk}/"
+    assert client.post(f"{address}distrust/", {"subject": "need"}).status_code == 302
+    assert Trusted.objects.get().ended_by == model_owner
+    assert "Left out again from the next learning on" in client.get(address).content.decode()
+    last = learn_model("b2b")
+    assert last is not None
+    assert (last.version, last.state) == (proposal.version, "open")
 
 
 def test_who_made_a_version_does_not_approve_it_where_somebody_else_could(

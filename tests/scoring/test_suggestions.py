@@ -21,12 +21,14 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     history(team, n=300, won_by="nothing")
     CustomField.objects.create(key="plan", label="Plan", type="text")
     CustomField.objects.create(key="mood", label="Mood", type="text", known_when="outcome")
+    CustomField.objects.create(key="trial", label="Trial", type="text")
     random = np.random.default_rng(5)
     for lead in Lead.objects.filter(team=team).order_by("pk"):
         won = lead.stage == "won"
         gold = random.random() < (0.75 if won else 0.25)
         mood = "glad" if won else "sad"
-        lead.custom = {"plan": "Gold" if gold else "Basic", "mood": mood}
+        trial = "long" if won == (random.random() < 0.97) else "short"
+        lead.custom = {"plan": "Gold" if gold else "Basic", "mood": mood, "trial": trial}
         lead.save(update_fields=["custom"])
     client.force_login(model_owner)
     address = client.post("/scoring/suggestions/", {"key": "b2b"})["Location"]
@@ -63,6 +65,17 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     # What was refused is not suggested again from the same outcomes.
     refused = set(RefusedSignal.objects.values_list("fingerprint", flat=True))
     assert not refused & {line["fingerprint"] for line in find("b2b")["lines"]}
+    # A field that gives the outcome away is left out until a person says otherwise.
+    assert "Trial is known in time" in page
+    given = {"subject": "custom.trial", "reason": "It ends before we decide."}
+    assert client.post(f"{address}trust/", {**given, "reason": ""}).status_code == 422
+    assert client.post(f"{address}trust/", given).status_code == 302
+    again = find("b2b")
+    assert "Trial" in {line["field"] for line in again["lines"]}
+    [named] = [w for w in again["warnings"] if w["code"] == "leak_kept"]
+    assert "It ends before we decide." in named["text"]
+    assert client.post(f"{address}distrust/", given).status_code == 302
+    assert "Trial" not in {line["field"] for line in find("b2b")["lines"]}
 
 
 def test_too_few_outcomes_are_said(team: Team, model_owner: User, client: Client) -> None:
