@@ -4,9 +4,7 @@ from django.db import connection
 
 from core.versioning import conflict_when_locked
 from scoring.models import Engagement, EngagementSignal
-from scoring.triggers import engagement_rows
-
-Pair = tuple[str, int]  # activity kind, half-life in days (0: no decay)
+from scoring.triggers import Pair, engagement_rows
 
 _INTO = "INSERT INTO scoring_engagement (lead_id, kind, half_life_days, value, as_of, last_at)"
 _PAIRS = "(SELECT * FROM unnest(%(kinds)s::text[], %(days)s::int[]) AS p(kind, half_life_days))"

@@ -5,7 +5,7 @@ long form, spread into columns by NumPy. Text comes as a 64-bit hash and is look
 distinct value, so rules run on the dictionary and not on the rows (docs/adr/0005).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from core.copying import ColumnType, read_columns
 from scoring.features import Bools, Facts, Floats, Ints, decayed, no_numbers
 from scoring.fields import WORKSPACE_VALUE, Field
 from scoring.live import LiveConfig
+from scoring.models import EngagementSignal
+from scoring.triggers import Pair, engagement_rows
 
 _FROM = """
     scoring_standing s
@@ -90,16 +92,24 @@ class Rows:
         return Rows(facts, {k: v[rows] for k, v in self.standing.items()}, self.expired)
 
 
-def read(lead_ids: Sequence[int], config: LiveConfig, as_of: float) -> Rows:
+def read(
+    lead_ids: Sequence[int],
+    config: LiveConfig,
+    as_of: float,
+    kept: Collection[Pair] | None = None,
+) -> Rows:
     """Read the facts of `lead_ids` as of a moment (seconds since the epoch), sorted by id.
 
+    `kept` are the counters that there would be if a draft were published: others are ignored, and
+    those that nobody keeps yet are counted from the activities. None reads them as they are.
     Leads without a standing do not exist. Evidence that has expired by `as_of` counts as unknown:
     `rescore` brings forward an older unexpired answer before it reads.
     """
     chosen = among(lead_ids)
     row = _read_rows(config.used_fields, chosen)
     ids: Ints = row["lead"]
-    long = read_columns(_long_query(chosen), _LONG)
+    counted = _COUNTED if kept is None else _counted(kept, chosen)
+    long = read_columns(_long_query(chosen, counted), _LONG)
     is_counter = long["counter"] == 1
     evidence = {name: values[~is_counter] for name, values in long.items()}
     counters = {name: values[is_counter] for name, values in long.items()}
@@ -181,7 +191,31 @@ def _read_rows(fields: Sequence[Field], chosen: Chosen) -> dict[str, npt.NDArray
     return read_columns(_rows_query(fields, chosen), kinds)
 
 
-def _long_query(chosen: Chosen) -> str:
+_COUNTED = "scoring_engagement"
+
+
+def _counted(kept: Collection[Pair], chosen: Chosen) -> str:
+    """Return SQL of the counters that publishing would leave."""
+    present = set(EngagementSignal.objects.values_list("kind", "half_life_days"))
+    dropped, missing = sorted(present - set(kept)), sorted(set(kept) - present)
+    if not dropped and not missing:
+        return _COUNTED
+    found = f"SELECT lead_id, kind, half_life_days, value, as_of, last_at FROM {_COUNTED}"
+    if dropped:
+        found += f" WHERE (kind, half_life_days) NOT IN ({_values_of(dropped)})"
+    if missing:
+        activities = f"(SELECT * FROM leads_activity WHERE {chosen('lead_id')})"
+        pairs = f"(SELECT * FROM ({_values_of(missing)}) AS v(kind, half_life_days))"
+        found += f" UNION ALL {engagement_rows(activities, pairs)}"
+    return f"({found}) AS counted"
+
+
+def _values_of(pairs: Sequence[Pair]) -> str:
+    quoted = ((kind.replace("'", "''"), days) for kind, days in pairs)
+    return "VALUES " + ", ".join(f"('{kind}', {days})" for kind, days in quoted)
+
+
+def _long_query(chosen: Chosen, counted: str = _COUNTED) -> str:
     return f"""
         SELECT lead_id, 0::bigint, hashtextextended(dimension, 0), rating::float8,
                date_part('epoch', observed_at), {_epoch("expires_at")}, id
@@ -189,7 +223,7 @@ def _long_query(chosen: Chosen) -> str:
         UNION ALL
         SELECT lead_id, 1::bigint, hashtextextended(kind, 0), value,
                date_part('epoch', as_of), date_part('epoch', last_at), half_life_days::bigint
-        FROM scoring_engagement WHERE {chosen("lead_id")}
+        FROM {counted} WHERE {chosen("lead_id")}
     """
 
 

@@ -10,11 +10,10 @@ from accounts.models import User
 from core.errors import Invalid, NotFound
 from core.models import Job
 from core.versions import Version
-from leads.activities import Kind
 from scoring.describing import Difference, ModelWords, describe, differences
 from scoring.fields import all_fields, field_types
 from scoring.live import LiveModel, load_model
-from scoring.models import EngagementSignal, ModelVersion, Preview, Standing
+from scoring.models import ModelVersion, Preview, Standing
 from scoring.previewing import TeamLoad, candidate_config, preview_open, workload
 from scoring.proposal_selectors import Matrix, Mover, matrix_of, movers_of
 
@@ -142,7 +141,6 @@ class PreviewPage:
     whole: bool
     job: Job | None
     seconds: float
-    lacking: list[str]
 
 
 def read_preview(version: ModelVersion, viewer: User) -> PreviewPage:
@@ -156,7 +154,6 @@ def read_preview(version: ModelVersion, viewer: User) -> PreviewPage:
         sample, total = preview_open(config)
         flow = sample.as_json()
     flow = {**flow, "of": total}
-    present = set(EngagementSignal.objects.values_list("kind", "half_life_days"))
     return PreviewPage(
         matrix=matrix_of(flow),
         load=workload(flow["hot"], total / max(1, flow["n"])),
@@ -165,9 +162,4 @@ def read_preview(version: ModelVersion, viewer: User) -> PreviewPage:
         whole=flow["n"] >= total,
         job=kept.job if kept is not None else None,
         seconds=time.perf_counter() - began,
-        lacking=[
-            f"{Kind(kind).label} with a half-life of {days} days"
-            for kind, days in config.counters
-            if (kind, days) not in present
-        ],
     )

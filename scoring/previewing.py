@@ -90,7 +90,7 @@ def preview_leads(lead_ids: Sequence[int], config: LiveConfig, as_of: float) -> 
     """Return what a configuration would do to some leads, beside what their standings say."""
     if not lead_ids:
         return Flow()
-    rows = fact_store.read(lead_ids, config, as_of)
+    rows = fact_store.read(lead_ids, config, as_of, kept=config.counters)
     then = assess(rows, config)
     before, after = rows.standing["tier"], then.tier
     flow = Flow(n=rows.facts.n)

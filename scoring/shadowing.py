@@ -81,7 +81,7 @@ def _score(version: ModelVersion, lead_ids: list[int]) -> None:
     config = candidate_config(version)
     with connection.cursor() as cursor:
         cursor.execute("SELECT date_part('epoch', leadqual_now())")
-        rows = fact_store.read(lead_ids, config, cursor.fetchone()[0])
+        rows = fact_store.read(lead_ids, config, cursor.fetchone()[0], kept=config.counters)
         found = assess(rows, config)
         cursor.execute(
             """

@@ -147,6 +147,9 @@ def _weight(later: str, earlier: str, half_life: str) -> str:
     return f"CASE WHEN {half_life} = 0 THEN 1.0 ELSE {decayed} END"
 
 
+Pair = tuple[str, int]  # activity kind, half-life in days (0: no decay)
+
+
 def engagement_rows(activities: str, signals: str = "scoring_engagementsignal") -> str:
     """SQL that counts the rows of `activities` into one engagement row per lead, kind, half-life.
 

@@ -38,6 +38,7 @@ from scoring.levers import (
 )
 from scoring.live import LiveConfig, LiveModel, live_config, load_model
 from scoring.models import ModelVersion
+from scoring.previewing import with_model
 from scoring.selectors import Asking, Explanation, asking_of, explain_rows, rating_word
 from scoring.tiers import HOT, NAMES, NONE, WARM
 
@@ -114,8 +115,7 @@ class Outlook:
 @dataclass(frozen=True)
 class WhatIf:
     """A lead as supposed. `before` is the lead as it is, None without a lead, `facts` its facts
-    (one row), `supposed` what differs from them; `live` is the model that scores it, `unread` names
-    engagement that the version counts and nobody keeps yet.
+    (one row), `supposed` what differs from them; `live` is the model that scores it.
     """
 
     after: Explanation
@@ -125,7 +125,6 @@ class WhatIf:
     live: LiveModel
     facts: Facts
     supposed: Supposition
-    unread: tuple[str, ...]
 
     @property
     def changes(self) -> list[tuple[str, str, float, float]]:
@@ -161,7 +160,8 @@ def what_if(
     if lead_id is None:
         rows = _nobody(config, moment.timestamp())
     else:
-        rows = fact_store.read([lead_id], config, moment.timestamp())
+        kept = None if version is None else with_model(present, config.fallback).counters
+        rows = fact_store.read([lead_id], config, moment.timestamp(), kept=kept)
         if not rows.facts.n:
             raise NotFound()
         rows = _as_scored(rows)
@@ -187,7 +187,6 @@ def what_if(
         live=live,
         facts=facts,
         supposed=supposed,
-        unread=_unread(live, present),
     )
 
 
@@ -217,16 +216,6 @@ def config_of(version: ModelVersion, present: LiveConfig) -> LiveConfig:
     """Return a configuration in which one version scores everybody; `present` is the live one."""
     chosen = present.by_id(version.pk) or load_model(version, present.types)
     return LiveConfig((), chosen, present.fields)
-
-
-def _unread(live: LiveModel, present: LiveConfig) -> tuple[str, ...]:
-    """Return labels of engagement signals whose counters no live model keeps."""
-    kept = set(present.counters)
-    return tuple(
-        signal.label
-        for signal in live.model.signals
-        if signal.activity and (signal.activity, signal.half_life_days) not in kept
-    )
 
 
 def _as_scored(rows: Rows) -> Rows:

@@ -82,7 +82,7 @@ def test_a_lead_that_does_not_exist_is_made_up_of_what_is_given() -> None:
         what_if(999_999_999, Supposition())
 
 
-def test_a_draft_scores_without_being_live_and_says_what_it_cannot_know(lead: Lead) -> None:
+def test_a_draft_scores_without_being_live_and_counts_what_no_live_model_does(lead: Lead) -> None:
     live = ModelVersion.objects.get(key="b2b", state="live")
     signals = [
         {**s, "points": 20} if s["key"] == "budget" else s for s in live.definition["signals"]
@@ -96,11 +96,12 @@ def test_a_draft_scores_without_being_live_and_says_what_it_cannot_know(lead: Le
         framework=live.framework,
     )
     factories.make_evidence(lead, "budget", 100)
+    factories.make_activity(lead, "email_opened")  # which no live model counts
     found = what_if(lead.pk, Supposition(), version=draft)
     points = {line.signal: line.points for line in found.after.lines}
-    assert points["budget"] == 20
-    assert found.unread == ("Opened",)
-    assert [(key, after - before) for key, _, before, after in found.changes] == [("budget", 10)]
+    assert (points["budget"], points["open"]) == (20, 1)
+    told = [(key, after - before) for key, _, before, after in found.changes]
+    assert told == [("budget", 10), ("open", 1), ("untracked", -10.5)]  # what it does is known
 
 
 def test_everything_that_cannot_be_supposed_is_named(lead: Lead) -> None:
