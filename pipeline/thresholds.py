@@ -60,12 +60,14 @@ class Capacity:
 @dataclass(frozen=True)
 class Mark:
     """What a mark for hot would mean: open leads at or above it, those that reach it a day for
-    each rep, whether that fits, and the share won of closed leads above and below it.
+    each rep, the same with the leads that turn hot by other models (`together`), whether that fits,
+    and the share won of closed leads above and below it.
     """
 
     mark: int
     open: int
     a_day: float
+    together: float
     fits: bool
     above: Share
     below: Share
@@ -74,7 +76,8 @@ class Mark:
 @dataclass(frozen=True)
 class Thresholds:
     """All that the page shows: the live marks for hot (`present`) and `warm`, and what is proposed
-    for hot, None when no mark fits, with the reason (`why`).
+    for hot, None when no mark fits, with the reason (`why`). `others` are the other models with the
+    leads that turn hot by each, a day for each rep: they want the same people.
     """
 
     standings: Standings
@@ -84,24 +87,32 @@ class Thresholds:
     warm: Mark
     proposed: Mark | None
     why: str
+    others: tuple[tuple[LiveModel, float], ...]
 
 
-def read_thresholds(live: LiveModel) -> Thresholds:
-    """Return where the marks of a live model stand; four queries at most when nothing is kept."""
-    standings = _standings(live)
+def read_thresholds(live: LiveModel, models: Sequence[LiveModel]) -> Thresholds:
+    """Return where the marks of a live model stand, beside all the live `models`; four queries at
+    most when nothing is kept.
+    """
+    standings, rises = _standings(live)
     capacity = _capacity()
     closed = _closed(live.key)
+    a_day = [(m, rises[m.key][m.model.hot] / WORKING_DAYS) for m in models if m.key in rises]
+    elsewhere = [(model, n) for model, n in a_day if model.key != live.key]
+    more = sum(n for _, n in elsewhere)
     marks = tuple(
-        mark_at(m, standings, capacity, closed)
+        mark_at(m, standings, capacity, closed, more)
         for m in range(live.model.warm + LEAST_ABOVE, SCORES, STEP)
     )
-    present = mark_at(live.model.hot, standings, capacity, closed)
+    present = mark_at(live.model.hot, standings, capacity, closed, more)
     proposed, why = propose(marks)
-    warm = mark_at(live.model.warm, standings, capacity, closed)
-    return Thresholds(standings, capacity, marks, present, warm, proposed, why)
+    warm = mark_at(live.model.warm, standings, capacity, closed, more)
+    each = tuple((model, n / max(1, capacity.reps)) for model, n in elsewhere)
+    return Thresholds(standings, capacity, marks, present, warm, proposed, why, each)
 
 
-def _standings(live: LiveModel) -> Standings:
+def _standings(live: LiveModel) -> tuple[Standings, dict[str, list[int]]]:
+    """Return the open leads of a model, and the rises of every model by key."""
     key = f"thresholds:{live.id}"
     kept = None
     with suppress(RedisError):
@@ -111,50 +122,53 @@ def _standings(live: LiveModel) -> Standings:
         with suppress(RedisError):
             cache.set(key, kept, KEPT_SECONDS)
     counts, tiers, rises = kept
-    return Standings(np.array(counts), tiers, np.array(rises))
+    own = rises.get(live.key, [0] * SCORES)
+    return Standings(np.array(counts), tiers, np.array(own)), rises
 
 
-def _read_standings(live: LiveModel) -> tuple[list[int], dict[str, int], list[int]]:
+def _read_standings(live: LiveModel) -> tuple[list[int], dict[str, int], dict[str, list[int]]]:
     counts, tiers = [0] * SCORES, dict.fromkeys(Tier.values, 0)
     found = Standing.objects.filter(is_open=True, state=State.SCORED, model_version_id=live.id)
     for score, tier, n in found.order_by().values_list("score", "tier").annotate(Count("pk")):
         counts[score] += n
         if tier:
             tiers[tier] += n
-    return counts, tiers, _rises(live.key)
+    return counts, tiers, _rises()
 
 
-def _rises(key: str) -> list[int]:
-    """Return for each score how many leads came to it from below, or began at or above it."""
+def _rises() -> dict[str, list[int]]:
+    """Return for each model's key and each score how many leads came to it from below, or began at
+    or above it.
+    """
     since = now() - dt.timedelta(days=DAYS)
     newest = [m.objects.aggregate(n=Max("pk"))["n"] or 0 for m in (ScoreChange, Snapshot)]
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT from_score + 1, to_score, count(*) FROM scoring_scorechange c
-            JOIN scoring_modelversion m ON m.id = c.model_version_id AND m.key = %(key)s
+            SELECT m.key, from_score + 1, to_score, count(*) FROM scoring_scorechange c
+            JOIN scoring_modelversion m ON m.id = c.model_version_id
             WHERE c.id > %(changes)s AND c.at >= %(since)s AND to_score > from_score
               AND c.cause IN ('facts', 'time')
-            GROUP BY 1, 2
+            GROUP BY 1, 2, 3
             UNION ALL
-            SELECT 0, score, count(*) FROM scoring_snapshot s
-            JOIN scoring_modelversion m ON m.id = s.model_version_id AND m.key = %(key)s
+            SELECT m.key, 0, score, count(*) FROM scoring_snapshot s
+            JOIN scoring_modelversion m ON m.id = s.model_version_id
             WHERE s.id > %(snapshots)s AND s.at >= %(since)s AND reason = 'first_score'
               AND NOT backfilled
-            GROUP BY 1, 2
+            GROUP BY 1, 2, 3
             """,
             {
-                "key": key,
                 "since": since,
                 "changes": newest[0] - MOST_ROWS,
                 "snapshots": newest[1] - MOST_ROWS,
             },
         )
-        rises = np.zeros(SCORES + 1, dtype=np.int64)
-        for low, high, n in cursor.fetchall():
+        found: dict[str, Ints] = {}
+        for key, low, high, n in cursor.fetchall():
+            rises = found.setdefault(key, np.zeros(SCORES + 1, dtype=np.int64))
             rises[low] += n
             rises[high + 1] -= n
-    return [int(value) for value in np.cumsum(rises)[:SCORES]]
+    return {key: [int(n) for n in np.cumsum(rises)[:SCORES]] for key, rises in found.items()}
 
 
 def _capacity() -> Capacity:
@@ -176,15 +190,22 @@ def _closed(key: str) -> tuple[Ints, Ints]:
     return np.array(won or zeros), np.array(n or zeros)
 
 
-def mark_at(mark: int, standings: Standings, capacity: Capacity, closed: tuple[Ints, Ints]) -> Mark:
-    """Return what a mark for hot would mean."""
+def mark_at(
+    mark: int,
+    standings: Standings,
+    capacity: Capacity,
+    closed: tuple[Ints, Ints],
+    elsewhere: float = 0.0,
+) -> Mark:
+    """Return what a mark for hot would mean; `elsewhere` leads a day turn hot by other models."""
     won, n = closed
     a_day = float(standings.rises[mark]) / WORKING_DAYS
     return Mark(
         mark=mark,
         open=int(standings.counts[mark:].sum()),
-        a_day=a_day / capacity.reps if capacity.reps else 0.0,
-        fits=a_day <= capacity.a_day,
+        a_day=a_day / max(1, capacity.reps),
+        together=(a_day + elsewhere) / max(1, capacity.reps),
+        fits=a_day + elsewhere <= capacity.a_day,
         above=wilson(int(won[mark:].sum()), int(n[mark:].sum())),
         below=wilson(int(won[:mark].sum()), int(n[:mark].sum())),
     )

@@ -33,7 +33,7 @@ def _page(
     policies.can_read_criteria(viewer).require()
     models = live_config().everything
     chosen = chosen_model(models, data.get("model", ""))
-    found = selectors.read_thresholds(chosen)
+    found = selectors.read_thresholds(chosen, models)
     hot, warm = _marks(data, chosen)
     context: dict[str, Any] = {
         "now": now(),

@@ -43,6 +43,11 @@ def test_the_lowest_mark_that_fits_and_tells_is_proposed() -> None:
     none = [mark_at(m, _standings(40), capacity, (won * 0, n * 0)) for m in range(45, SCORES, 5)]
     proposed, why = propose(none)
     assert (proposed and proposed.mark, "Too few" in why) == (70, True)
+    # A rep's day is one: what turns hot by other models is no longer free.
+    busy = [mark_at(m, _standings(40), capacity, (won, n), 20) for m in range(45, SCORES, 5)]
+    proposed, _ = propose(busy)
+    assert proposed is not None
+    assert (proposed.mark, proposed.a_day, proposed.together) == (80, 20, 30)
     flooded = [mark_at(m, _standings(9_000), capacity, (won, n)) for m in range(45, 100, 5)]
     assert propose(flooded)[0] is None
 
@@ -56,13 +61,18 @@ def test_the_page_counts_open_leads_as_they_stand(rep: User, manager: User, team
             factories.make_activity(lead, "hand_raised")
             factories.make_evidence(lead, "budget", 100)
     live = next(m for m in live_config().everything if m.key == "b2b")
-    found = read_thresholds(live)
-    open_scores = list(Standing.objects.filter(is_open=True).values_list("score", flat=True))
+    consumer = factories.make_lead(owner=rep, kind="b2c")
+    factories.make_activity(consumer, "hand_raised")
+    factories.make_evidence(consumer, "budget", 100)
+    found = read_thresholds(live, live_config().everything)
+    open_scores = list(Standing.objects.filter(lead__kind="b2b").values_list("score", flat=True))
     assert found.standings.counts.sum() == len(open_scores) == 4
     assert found.present.open == sum(score >= 60 for score in open_scores)
     assert (found.capacity.reps, found.capacity.a_day) == (2, 60)
     # Three rose over the mark, by a hand-raise or by the answer after it.
     assert found.standings.rises[60] == found.present.open == 3
+    assert {m.key: a_day for m, a_day in found.others} == {"general": 1 / WORKING_DAYS / 2}
+    assert found.present.together == pytest.approx(4 / WORKING_DAYS / 2)
     assert {t: (a, b) for t, a, b in moved(found.standings, live, 100, 40)}["hot"] == (3, 0)
     client = log_in(manager)
     with CaptureQueriesContext(connection) as queries:
