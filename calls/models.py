@@ -259,6 +259,9 @@ class WorkSession(models.Model):
         Lead, null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
     )
     taken_at = models.DateTimeField(null=True)
+    any_hour = models.BooleanField(
+        default=False, help_text="Also offers leads that are outside their contact hours."
+    )
 
     class Meta:
         constraints = [

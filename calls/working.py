@@ -56,6 +56,12 @@ def end_session(session: WorkSession) -> None:
     session.save(update_fields=["lead", "taken_at", "ended_at"])
 
 
+def offer_any_hour(session: WorkSession) -> None:
+    """From now on offer leads outside their contact hours too, after the others."""
+    session.any_hour = True
+    session.save(update_fields=["any_hour"])
+
+
 def take(session: WorkSession, lead_id: int | None) -> None:
     """Note which lead is in hand; it is claimed already. None says that nothing was left."""
     session.lead_id = lead_id

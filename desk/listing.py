@@ -52,6 +52,7 @@ class LeadRow(NamedTuple):
     title: str
     seniority: str
     country: str
+    time_zone: str
     company_id: int | None
     company: str | None
     owner_id: int | None
@@ -94,7 +95,7 @@ class LeadRow(NamedTuple):
 # than running the whole statement.
 _COLUMNS = """
     s.lead_id, s.rank, l.kind, l.first_name, l.last_name, l.email, l.phone, l.title, l.seniority,
-    l.country,
+    l.country, l.time_zone,
     l.company_id, (SELECT name FROM leads_company WHERE id = l.company_id),
     s.owner_id, (SELECT name FROM accounts_user WHERE id = s.owner_id),
     s.team_id, (SELECT name FROM accounts_team WHERE id = s.team_id),

@@ -5,7 +5,8 @@ match only now are found, and those that others have taken or called meanwhile a
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
@@ -18,15 +19,18 @@ from core.clock import now
 from core.cursors import Page
 from desk import queue_filters, selectors
 from desk.filters import LeadFilters
-from desk.listing import IN_QUEUE, ORDERS, read_leads, running_clocks
+from desk.listing import IN_QUEUE, ORDERS, LeadRow, read_leads, running_clocks
 from desk.selectors import Scope
+from followups.cadence import opens_at
 from followups.models import Followup
+from followups.places import Places
 from leads.consent import Channel
 from leads.selectors import refused_contact
 from scoring.models import Standing
 
-BATCH = 20  # leads looked at together
-MOST_BATCHES = 25  # of leads that may not be called; beyond, a filter says it better
+BATCH = 20  # leads looked at together at first, which mostly is enough
+MORE = 200  # and from then on
+MOST_BATCHES = 4  # of leads that cannot be called; beyond, a filter says it better
 
 
 def read_queue(viewer: User, query: str) -> tuple[Scope, LeadFilters]:
@@ -40,7 +44,7 @@ def read_queue(viewer: User, query: str) -> tuple[Scope, LeadFilters]:
 
 def take_next(viewer: User, session: WorkSession) -> int | None:
     """Claim the first lead of the session's queue that is free; return its id, None for none."""
-    for lead_id in _candidates(viewer, session):
+    for lead_id in _candidates(viewer, session, Sorter(now())):
         if claims.claim(lead_id, by=viewer):
             working.take(session, lead_id)
             return lead_id
@@ -48,8 +52,70 @@ def take_next(viewer: User, session: WorkSession) -> int | None:
     return None
 
 
-def _candidates(viewer: User, session: WorkSession) -> Iterator[int]:
-    """Yield ids of leads to work in order: running clocks first, then by rank."""
+def read_waiting(viewer: User, session: WorkSession) -> list[dt.datetime]:
+    """Return when each lead may be called that a session leaves out for its hours, in order."""
+    sorter = Sorter(now())
+    for _ in _candidates(viewer, session, sorter):
+        pass
+    return sorted(sorter.waiting.values())
+
+
+class Sorter:
+    """Tells leads that can be called now from those that come last and those that wait.
+
+    A lead can be called that has a number and is in its contact hours, or with whom this moment was
+    agreed. `last` are those for whom there is something else to do: a due step that is no call, or
+    a number to be found. `waiting` says from when the others may be called.
+    """
+
+    def __init__(self, moment: dt.datetime) -> None:
+        self.last: list[int] = []
+        self.waiting: dict[int, dt.datetime] = {}
+        self._moment = moment
+        self._places = Places()
+        self._opening = lru_cache(lambda window: opens_at(window, moment))
+
+    def callable_now(self, rows: Sequence[LeadRow]) -> list[int]:
+        """Return the ids of those that can be called now, and put the others where they belong.
+
+        Leads that are not to be called are left out. Two queries.
+        """
+        found: list[int] = []
+        ids = [row.id for row in rows]
+        refused = refused_contact(ids)
+        agreed, with_task = self._due(ids)
+        for row in rows:
+            if Channel.CALL in refused.get(row.id, {}):
+                continue
+            window = self._places.window(row.team_id, row.time_zone, row.country)
+            opening = self._opening(window)
+            if row.phone and (row.id in agreed or opening == self._moment):
+                found.append(row.id)
+            elif row.id in with_task or not row.phone:
+                self.last.append(row.id)
+            else:
+                self.waiting[row.id] = opening
+        return found
+
+    def _due(self, lead_ids: Sequence[int]) -> tuple[set[int], set[int]]:
+        """Return the leads with whom a call was agreed that is due, and those with a due task."""
+        steps = Followup.objects.filter(
+            Q(agreed=True, kind=Followup.Kind.CALL) | Q(kind=Followup.Kind.TASK),
+            lead__in=lead_ids,
+            state=Followup.State.SCHEDULED,
+            held="",
+            due_at__lte=self._moment,
+        )
+        found: tuple[set[int], set[int]] = set(), set()
+        for lead_id, kind in steps.values_list("lead", "kind"):
+            found[kind == Followup.Kind.TASK].add(lead_id)
+        return found
+
+
+def _candidates(viewer: User, session: WorkSession, sorter: Sorter) -> Iterator[int]:
+    """Yield ids of leads to work in order: running clocks first, then by rank, and after those
+    that can be called now the others.
+    """
     scope, filters = read_queue(viewer, session.query)
     condition = (
         filters.condition()
@@ -61,15 +127,20 @@ def _candidates(viewer: User, session: WorkSession) -> Iterator[int]:
         & ~Q(Exists(_called(now())))
         & ~Q(Exists(_put_off(now())))
     )
-    yield from _callable([row.id for row in running_clocks(viewer, condition)])
+    clocks = running_clocks(viewer, condition)
+    yield from sorter.callable_now(clocks)
+    ranked = condition & ~Q(pk__in=[row.id for row in clocks])
     page = Page(BATCH, ORDERS["-rank"], "work", None)
     for _ in range(MOST_BATCHES):
-        found = read_leads(viewer, page, condition)
-        yield from _callable([row.id for row in found.items])
+        found = read_leads(viewer, page, ranked)
+        yield from sorter.callable_now(found.items)
         if found.next_cursor is None:
-            return
+            break
         last = found.items[-1]
-        page = Page(BATCH, ORDERS["-rank"], "work", (last.rank, last.id))
+        page = Page(MORE, ORDERS["-rank"], "work", (last.rank, last.id))
+    yield from sorter.last
+    if session.any_hour:
+        yield from list(sorter.waiting)
 
 
 def _workable(viewer: User) -> Q:
@@ -94,9 +165,3 @@ def _put_off(moment: dt.datetime) -> QuerySet[Followup]:
     return Followup.objects.filter(
         lead_id=OuterRef("pk"), state=Followup.State.SCHEDULED, snoozed__gt=0, due_at__gt=moment
     )
-
-
-def _callable(lead_ids: list[int]) -> list[int]:
-    """Leave out the leads that are not to be called."""
-    refused = refused_contact(lead_ids)
-    return [lead_id for lead_id in lead_ids if Channel.CALL not in refused.get(lead_id, {})]

@@ -82,9 +82,15 @@ def sla_due(start: dt.datetime, minutes: int, team: Calendar) -> dt.datetime:
     return _moment(_add(start.timestamp(), minutes * 60, team))
 
 
+def opens_at(calendar: Calendar, moment: dt.datetime) -> dt.datetime:
+    """Return the first moment inside the hours of a place, `moment` (aware) itself if it is."""
+    first = _first_open(calendar, moment.timestamp())
+    return moment if first == moment.timestamp() else _moment(first)
+
+
 def is_open_at(calendar: Calendar, moment: dt.datetime) -> bool:
     """True when a moment (aware) lies inside the hours of a place."""
-    return _first_open(calendar, moment.timestamp()) == moment.timestamp()
+    return opens_at(calendar, moment) == moment
 
 
 def open_days(start: dt.datetime, calendar: Calendar) -> Iterator[tuple[dt.date, dt.datetime]]:

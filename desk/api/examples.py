@@ -300,7 +300,17 @@ def page(item: Json) -> Json:
 
 
 QUEUE: Json = {
-    **page({**LEAD, "reasons": ["Asked for contact: just now", "Budget: strong"]}),
+    **page(
+        {
+            **LEAD,
+            "reasons": ["Asked for contact: just now", "Budget: strong"],
+            "claim": {
+                "by": {"id": 12, "name": "Anna"},
+                "since": "2026-11-24T09:31:00Z",
+                "until": "2026-11-24T09:53:00Z",
+            },
+        }
+    ),
     "clocks": [],
     "count": 1,
     "count_is_exact": True,

@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import reverse
 
 from accounts.models import User
+from calls.models import Claim
 from core.decisions import Decision
 from desk.listing import LeadRow
 from followups.models import Followup
@@ -77,6 +78,13 @@ def lead(row: LeadRow) -> Json:
         "scored_at": row.scored_at,
         "created_at": row.created_at,
     }
+
+
+def claim(item: Claim | None) -> Json | None:
+    """Return who is on a lead, None for nobody; the person must be loaded."""
+    if item is None:
+        return None
+    return {"by": person(item.rep), "since": item.started_at, "until": item.expires_at}
 
 
 def evidence(item: Evidence) -> Json:

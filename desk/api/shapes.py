@@ -326,10 +326,17 @@ class FeedbackShape(Shape):
     answer = FeedbackAnswerShape(allow_null=True)
 
 
+class ClaimShape(Shape):
+    by = Named()
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField(help_text="When it ends without a sign of life.")
+
+
 class QueueLeadShape(LeadShape):
     reasons = serializers.ListField(
         child=serializers.CharField(), help_text="Why now: at most three, the strongest first."
     )
+    claim = ClaimShape(allow_null=True, help_text="Who is on the lead just now.")
 
 
 class WorkspaceShape(Shape):

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from accounts.authentication import asker, token_of
 from accounts.models import Workspace
+from calls.claims import claims_on
 from core.api import Endpoint
 from core.cursors import PARAMETERS, read_page
 from core.wire import answer, answer_page
@@ -36,7 +37,8 @@ class Queue(Endpoint):
         description="Open, scored leads by rank, as the queue page shows them. `clocks` are leads "
         "whose reply clock runs; they stand above the list and not in it, on the first page only. "
         "Without `owner` or `team` it is the owner's usual queue: a rep's own leads, a manager's "
-        "team, everything for the others.",
+        "team, everything for the others. `claim` says who is on a lead just now, so that no two "
+        "people dial it.",
         responses=OpenApiResponse(
             shapes.page_of(
                 shapes.QueueLeadShape,
@@ -65,9 +67,12 @@ class Queue(Endpoint):
             limit=limit,
         )
 
+        held = claims_on([row.id for row in (*page.clocks, *page.rows)])
+
         def shown(row: LeadRow) -> rows.Json:
             why = page.explained.get(row.id)
-            return {**rows.lead(row), "reasons": why.reasons if why else []}
+            reasons, claim = why.reasons if why else [], rows.claim(held.get(row.id))
+            return {**rows.lead(row), "reasons": reasons, "claim": claim}
 
         return answer_page(
             request,

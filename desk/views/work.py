@@ -20,7 +20,7 @@ from core.errors import BadParameter, Conflict, Invalid, NotFound
 from desk import forms, queue_filters
 from desk.lead_page import LeadPage, read_lead_page
 from desk.views.requests import htmx_of, viewer_of
-from desk.working import read_queue, take_next
+from desk.working import read_queue, read_waiting, take_next
 from followups import selectors as followups
 from followups import services as followup_services
 from followups.cadence import is_open_at
@@ -63,7 +63,9 @@ def _show_rest(
     """Say what was done, and what is due next."""
     due = Followup.objects.to_do_by(viewer).select_related("lead").order_by("due_at", "id").first()
     tally = working.tally(session) if session is not None else None
-    rest = {"ended": session, "tally": tally, "due": due}
+    rest: dict[str, Any] = {"ended": session, "tally": tally, "due": due}
+    if session is not None and session.ended_at is None:
+        rest["waiting"] = read_waiting(viewer, session)
     return render(request, "desk/work_rest.html", {**context, **rest})
 
 
@@ -143,6 +145,8 @@ def next_lead(request: HttpRequest) -> HttpResponse:
     if how and session.lead_id is not None and request.POST.get("lead") == str(session.lead_id):
         _settle(request, viewer, session.lead_id, how)
         working.leave(session, how, request.POST.get("reason", ""))
+    if "any_hour" in request.POST:
+        working.offer_any_hour(session)
     if session.lead_id is None:
         take_next(viewer, session)
     if htmx_of(request):

@@ -8,6 +8,7 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from calls import claims
 from desk.filters import LeadFilters
 from desk.selectors import Scope, queue
 from leads.activities import Kind
@@ -37,6 +38,14 @@ def test_the_queue_says_why(api: Api, lead: Lead) -> None:
     factories.make_evidence(lead, "budget", 100)
     reasons = api.get("queue").json()["data"][0]["reasons"]
     assert 0 < len(reasons) <= 3
+
+
+def test_the_queue_says_who_is_on_a_lead(api: Api, lead: Lead, manager: User) -> None:
+    assert api.get("queue").json()["data"][0]["claim"] is None
+    assert claims.claim(lead.pk, by=manager)
+    claim = api.get("queue").json()["data"][0]["claim"]
+    assert claim["by"] == {"id": manager.pk, "name": str(manager)}
+    assert claim["since"] < claim["until"]
 
 
 def test_the_queue_pages(api: Api, rep: User) -> None:

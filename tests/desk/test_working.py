@@ -2,7 +2,9 @@
 
 import datetime as dt
 import re
+from collections.abc import Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -17,7 +19,7 @@ from core.errors import Conflict, Forbidden
 from core.invariants import breaks
 from desk.working import take_next
 from followups.models import Followup
-from followups.services import add_followup, snooze_followup
+from followups.services import Booking, add_followup, book_call, snooze_followup
 from leads.models import Lead
 from leads.services import ConsentInput, record_consent
 from tests import factories
@@ -26,9 +28,18 @@ from tests.followups.test_concurrency import in_threads
 
 pytestmark = pytest.mark.django_db
 
+MORNING = dt.datetime(2026, 12, 2, 10, tzinfo=ZoneInfo("Europe/Berlin"))  # a Wednesday
+
 
 @pytest.fixture
-def three(rep: User) -> list[Lead]:
+def in_the_morning() -> Iterator[None]:
+    """People in Berlin may be called."""
+    with clock.at(MORNING):
+        yield
+
+
+@pytest.fixture
+def three(rep: User, in_the_morning: None) -> list[Lead]:
     """Three leads of `rep`, in the order of the queue: the dearest first."""
     return [
         factories.make_lead(owner=rep, value_minor=minor * 100_000, phone="+4930123456")
@@ -136,6 +147,41 @@ def test_leads_are_passed_over_that_are_held_called_put_off_or_not_to_be_called(
         assert take_next(rep, session) == put_off.pk
         working.leave(session, "skipped")
         assert take_next(rep, session) is None
+
+
+def test_who_can_be_called_now_comes_first_and_who_cannot_last_or_not_yet(
+    rep_client: Client, rep: User, in_the_morning: None
+) -> None:
+    """The dearest first, so without regard for phone and hours the order would be the other one."""
+
+    def make(million: int, **facts: Any) -> Lead:
+        return factories.make_lead(owner=rep, value_minor=million * 10**8, **facts)
+
+    number = "+15550123"
+    mute = make(9)
+    asleep = make(8, phone=number, country="US")
+    early = make(7, phone=number, country="BR")
+    with_task = make(6, phone=number, country="US")
+    awake = make(5, phone="+4930123456", country="DE")
+    agreed = make(4, phone=number, country="US")
+    add_followup(with_task, by=rep, kind="task", title="Send it", due_at=MORNING)
+    with clock.at(MORNING - dt.timedelta(hours=1)):
+        book_call(agreed, Booking("As agreed", MORNING, 30), by=rep)
+    offered = [lead_in(start(rep_client))]
+    for _ in range(3):
+        offered.append(lead_in(go_on(rep_client, "skipped")))
+    assert offered == [lead.pk for lead in (awake, agreed, mute, with_task)]
+    rest = go_on(rep_client, "skipped")
+    assert "Nobody can be called now" in rest
+    told = re.sub(r"<[^>]+>", "", rest)
+    assert "2 leads wait outside their contact hours, until 13:00 or later" in told
+    rep_client.post("/work/next/", {"any_hour": "1"})
+    assert lead_in(shown(rep_client)) == asleep.pk
+    assert "Outside contact hours: it is 04:00 there." in shown(rep_client)
+    assert lead_in(go_on(rep_client, "skipped")) == early.pk
+    assert "Queue clear" in go_on(rep_client, "skipped")
+    with clock.at(MORNING + dt.timedelta(hours=6)):  # 10 o'clock in New York
+        assert lead_in(start(rep_client)) == asleep.pk
 
 
 def test_others_see_who_is_on_a_lead_and_only_a_manager_takes_it_over(
