@@ -15,6 +15,7 @@ from calls import services
 from calls.models import Call, CallAnswer
 from calls.scripts import script_of
 from calls.selectors import get_call, plot_of
+from core import clock
 from core.clock import now
 from leads.models import Activity, Lead
 from scoring.models import Standing
@@ -213,6 +214,13 @@ def test_calls_of_all_leads_are_listed_by_rep_outcome_and_day(
     assert re.findall(r'id="call-(\d+)"', page) == [str(key) for key in newest[:2]]
     assert shown(manager, f"?{following[1].replace('&amp;', '&')}") == newest[2:]
     assert client.get(f"{url('list_all_calls')}?reps=1").status_code == 400
+
+
+def test_the_console_tells_the_time_where_the_lead_is(web: Client, call: Call) -> None:
+    Lead.objects.filter(pk=call.lead_id).update(time_zone="Asia/Tokyo")
+    with clock.at(dt.datetime(2026, 12, 2, 10, tzinfo=dt.UTC)):
+        page = web.get(url("run_call", call.pk)).content.decode()
+    assert "Their time <b>Wed 19:00</b>" in page
 
 
 def test_the_console_costs_the_same_however_much_was_answered(
