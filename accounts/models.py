@@ -28,6 +28,10 @@ class Workspace(models.Model):
         default=60,
         help_text="Work mode passes over a lead for so long after a call.",
     )
+    calls_recorded = models.BooleanField(
+        default=False,
+        help_text="Calls are recorded, so the console asks whether the lead was told.",
+    )
 
     class Meta:
         constraints = [

@@ -44,6 +44,7 @@ CALL: Mapping[str, tuple[str, str]] = {  # action: its default and what it does
     "notes": ("k", "Notes"),
     "capture": ("c", "Concern or competitor"),
     "dial": ("d", "Dial"),
+    "recording": ("r", "Told of the recording, and agreed"),
     "wrap_up": ("w", "Wrap up"),
 }
 SCOPES = ("page", "call")

@@ -53,6 +53,8 @@ class Call(models.Model):
 
     A lead has at most one open call, which everybody who may change the lead can take part in.
     `notes_version` counts the saves of the notes. The score is kept as it was at start and end.
+    `recorded` says that calls were recorded when it began, so that the lead had to be told;
+    `recording` is what it said to that, "" while nobody has noted it.
     """
 
     class State(models.TextChoices):
@@ -62,6 +64,10 @@ class Call(models.Model):
     class Direction(models.TextChoices):
         OUTBOUND = "outbound", "Outbound"
         INBOUND = "inbound", "Inbound"
+
+    class Recording(models.TextChoices):
+        AGREED = "agreed", "Told, and agreed"
+        REFUSED = "refused", "Told, and refused"
 
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, db_index=False, related_name="calls")
     rep = models.ForeignKey(
@@ -87,6 +93,9 @@ class Call(models.Model):
     )
     notes = models.TextField(blank=True)
     notes_version = models.PositiveIntegerField(default=0)
+    recorded = models.BooleanField(default=False)
+    recording = models.CharField(max_length=7, choices=Recording, blank=True)
+    recording_at = models.DateTimeField(null=True)
     outcome = models.ForeignKey(
         CallOutcome, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )

@@ -185,7 +185,8 @@ def stamp_of(call: Call) -> str:
     """Return a text that differs whenever a call, its notes or its lead's score do; no query."""
     now_ = call.lead.standing
     newest = call.given[-1].pk if call.given else 0
-    parts = (newest, call.notes_version, call.state, now_.score, now_.low, now_.high, now_.tier)
+    said = (newest, call.notes_version, call.recording, call.state)
+    parts = (*said, now_.score, now_.low, now_.high, now_.tier)
     return ".".join(map(str, parts))
 
 

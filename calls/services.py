@@ -15,7 +15,7 @@ from django.db.models import Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from calls import claims, policies
 from calls.claims import told
 from calls.consequences import step_at
@@ -105,7 +105,8 @@ class FinishInput:
     """How a call ended; `summary` "" takes the one made from the answers. `callback_at` is aware.
 
     `note` is added to the notes. `next_title` and `next_at` replace what the outcome plans.
-    `anyway` books a callback beside another one at that time.
+    `anyway` books a callback beside another one at that time. `recording` is what the lead said to
+    being recorded, "" for what was noted before.
     """
 
     outcome: str
@@ -116,6 +117,7 @@ class FinishInput:
     next_title: str = ""
     next_at: dt.datetime | None = None
     anyway: bool = False
+    recording: str = ""
 
 
 @transaction.atomic
@@ -184,6 +186,7 @@ def start_call(
         start_low=standing.low,
         start_high=standing.high,
         start_tier=standing.tier,
+        recorded=Workspace.current().calls_recorded,
     )
     call.refresh_from_db(fields=["started_at"])
     return call, True
@@ -390,6 +393,27 @@ def save_notes(call_id: int, text: str, *, version: int, by: User) -> Call:
 
 
 @transaction.atomic
+def note_recording(call_id: int, said: str, *, by: User) -> Call:
+    """Note that the lead was told of the recording, and what it said; the newest word counts."""
+    _, call = _lock(call_id, by)
+    _require_open(call, by)
+    if _hear(call, said):
+        call.save(update_fields=["recording", "recording_at"])
+    return call
+
+
+def _hear(call: Call, said: str) -> bool:
+    """Put a word about being recorded on the call; False when it was the last one already."""
+    if said not in Call.Recording.values:
+        choices = ", ".join(Call.Recording.values)
+        raise Invalid.field("recording", "not_a_choice", f"must be one of {choices}")
+    if said == call.recording:
+        return False
+    call.recording, call.recording_at = said, now()
+    return True
+
+
+@transaction.atomic
 def finish_call(call_id: int, data: FinishInput, *, by: User) -> Call:
     """End a call: activity, stage, standing, snapshot and follow-up by its outcome, at once.
 
@@ -413,6 +437,8 @@ def finish_call(call_id: int, data: FinishInput, *, by: User) -> Call:
         call.notes = _checked_text(f"{call.notes}\n\n{note}", "note", MOST_NOTES)
         call.notes_version += 1
     summary = _checked_text(data.summary, "summary", MOST_NOTES)
+    if data.recording:
+        _hear(call, data.recording)
     call.outcome, call.reason = outcome, reason
     call.callback_at = data.callback_at
     call.state = Call.State.FINISHED
@@ -535,7 +561,11 @@ def _record(call: Call, outcome: CallOutcome, by: User, moment: dt.datetime) -> 
     Returns whether a due call step is still waiting, since nothing has reached the lead.
     """
     data = {
-        "call": {"id": call.pk, "outcome": outcome.pk},
+        "call": {
+            "id": call.pk,
+            "outcome": outcome.pk,
+            **({"recording": call.recording} if call.recording else {}),
+        },
         "outcome": outcome.label,
         "text": call.summary,
     }

@@ -16,6 +16,7 @@ urlpatterns = [
     path("calls/<int:call_id>/answers/", views.save_answer, name="save_answer"),
     path("calls/<int:call_id>/captures/", views.capture, name="capture"),
     path("calls/<int:call_id>/notes/", views.save_notes, name="save_notes"),
+    path("calls/<int:call_id>/recording/", views.note_recording, name="note_recording"),
     path("calls/<int:call_id>/finish/", views.finish_call, name="finish_call"),
     path("calls/agreement/", rating_views.show_agreement, name="show_agreement"),
     path("calls/<int:call_id>/rating/", rating_views.rate_call, name="rate_call"),

@@ -212,6 +212,7 @@ def _progress(
         "progress": progress,
         "lead": progress.call.lead,
         "others": others,
+        "alone": True,
     }
     return render(request, "calls/_progress.html", context)
 
@@ -285,6 +286,16 @@ def save_notes(request: HttpRequest, call_id: int) -> HttpResponse:
     if scripted:
         return JsonResponse({"notes": call.notes, "version": call.notes_version})
     messages.success(request, "Notes saved.")
+    return redirect("calls:run_call", call_id)
+
+
+@require_POST
+def note_recording(request: HttpRequest, call_id: int) -> HttpResponse:
+    """Note what the lead said to being recorded."""
+    viewer = cast(PageRequest, request).user
+    call = services.note_recording(call_id, request.POST.get("recording", ""), by=viewer)
+    if cast(PageRequest, request).htmx:
+        return _progress(request, selectors.read_progress(call))
     return redirect("calls:run_call", call_id)
 
 

@@ -252,6 +252,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     },
     "calls:capture": {"POST": changes(302, kind="concern", text="The price.", client_key="b")},
     "calls:save_notes": {"POST": changes(302, notes="Hello.", version="0")},
+    "calls:note_recording": {"POST": changes(302, recording="agreed")},
     "calls:finish_call": {"POST": changes(302, outcome="no_answer")},
     "calls:show_agreement": {"GET": Rule(SEES_PIPELINE)},
     # The call goes on: whoever sees it is told that.

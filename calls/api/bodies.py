@@ -74,3 +74,6 @@ class FinishCallBody(Body):
     summary = Text(max_length=MOST_NOTES, required=False, allow_blank=True)
     next_title = Text(max_length=120, required=False, allow_blank=True)
     next_at = Moment(required=False)
+    recording = serializers.ChoiceField(
+        Call.Recording.choices, required=False, help_text="What the lead said to being recorded."
+    )

@@ -4,6 +4,7 @@ from typing import Any
 
 from accounts.models import User
 from calls.models import Call, CallAnswer, CallOutcome
+from calls.selectors import Line
 from scoring.definitions import Answer, Question
 from scoring.selectors import NextQuestion
 
@@ -29,6 +30,9 @@ def call(item: Call) -> Json:
         "ended_at": item.ended_at,
         "notes": item.notes,
         "notes_version": item.notes_version,
+        "recorded": item.recorded,
+        "recording": item.recording or None,
+        "recording_at": item.recording_at,
         "outcome": item.outcome_id,
         "reason": item.reason,
         "callback_at": item.callback_at,
@@ -39,6 +43,18 @@ def call(item: Call) -> Json:
         "end": _score(item.end_score, item.end_low, item.end_high, item.end_tier)
         if ended
         else None,
+    }
+
+
+def required(line: Line) -> Json:
+    """Return a question that has to be asked and was not."""
+    question = line.question
+    return {
+        "key": question.key,
+        "dimension": question.dimension,
+        "criterion": line.criterion,
+        "text": line.text,
+        "later": line.state == "later",
     }
 
 

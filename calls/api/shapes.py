@@ -60,6 +60,13 @@ class CallShape(Shape):
     ended_at = serializers.DateTimeField(allow_null=True)
     notes = serializers.CharField()
     notes_version = serializers.IntegerField()
+    recorded = serializers.BooleanField(
+        help_text="Calls were recorded as it began, so the lead has to be told."
+    )
+    recording = serializers.ChoiceField(
+        Call.Recording.choices, allow_null=True, help_text="What the lead said to that."
+    )
+    recording_at = serializers.DateTimeField(allow_null=True)
     outcome = serializers.CharField(allow_null=True)
     reason = serializers.CharField()
     callback_at = serializers.DateTimeField(allow_null=True)
@@ -74,6 +81,21 @@ class CallDetailShape(CallShape):
     """A call with all its answers, in the order in which they came."""
 
     answers = CallAnswerShape(many=True)
+
+
+class OpenQuestionShape(Shape):
+    key = serializers.CharField()
+    dimension = serializers.CharField()
+    criterion = serializers.CharField()
+    text = serializers.CharField(help_text="As it is asked of this kind of lead.")
+    later = serializers.BooleanField(help_text="It was put off: “ask later”.")
+
+
+class CallFinishedShape(CallDetailShape):
+    open_required = OpenQuestionShape(
+        many=True,
+        help_text="Required questions that were not asked and whose criterion nothing is known of.",
+    )
 
 
 class CallPage(Shape):
@@ -179,6 +201,9 @@ CALL: Json = {
     "ended_at": "2026-11-22T09:19:40Z",
     "notes": "Hosting in the EU was asked for.",
     "notes_version": 3,
+    "recorded": True,
+    "recording": "agreed",
+    "recording_at": "2026-11-22T09:02:20Z",
     "outcome": "callback",
     "reason": "",
     "callback_at": "2026-11-24T10:00:00Z",
@@ -189,6 +214,18 @@ CALL: Json = {
     "end": _END,
 }
 DETAIL: Json = {**CALL, "answers": [ANSWER]}
+FINISHED: Json = {
+    **DETAIL,
+    "open_required": [
+        {
+            "key": "authority_role",
+            "dimension": "authority",
+            "criterion": "Authority",
+            "text": "Who decides on something like this?",
+            "later": False,
+        }
+    ],
+}
 PAGE: Json = {"data": [CALL], "next_cursor": None, "has_more": False}
 START: Json = {"lead": 4711, "external_key": "dialer-8812"}
 GIVE: Json = {"question": "budget_funding", "answer": "set_aside", "quote": "40k for this year"}

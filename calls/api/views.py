@@ -10,7 +10,7 @@ from calls.api import rows, shapes
 from calls.api.bodies import ChangeCallBody, FinishCallBody, GiveAnswerBody, StartCallBody
 from calls.filters import CallFilters
 from calls.models import Call, CallOutcome
-from calls.selectors import NEWEST, calls_seen_by, get_call, get_lead_to_call
+from calls.selectors import NEWEST, calls_seen_by, get_call, get_lead_to_call, read_progress
 from calls.services import AnswerInput, FinishInput
 from core import idempotency
 from core.api import Endpoint
@@ -153,17 +153,20 @@ class CallFinish(Endpoint):
         operation_id="finish_call",
         summary="Finish a call",
         description="Timeline, stage, score and follow-up at once, by the outcome. 409 when the "
-        "call is finished already.",
+        "call is finished already. `open_required` names the required questions that are still "
+        "open; they do not keep a call from ending.",
         request=FinishCallBody,
         responses=OpenApiResponse(
-            shapes.CallDetailShape, examples=[OpenApiExample("A call", shapes.DETAIL)]
+            shapes.CallFinishedShape, examples=[OpenApiExample("A call", shapes.FINISHED)]
         ),
         examples=[OpenApiExample("Finish", shapes.FINISH, request_only=True)],
     )
     def post(self, request: Request, call_id: int) -> HttpResponse:
         """Finish the call."""
         data = FinishInput(**FinishCallBody.read(request))
-        return _detail(services.finish_call(call_id, data, by=asker(request)), 200)
+        call = services.finish_call(call_id, data, by=asker(request))
+        missing = [rows.required(line) for line in read_progress(call).missing]
+        return answer({**_body(call), "open_required": missing})
 
 
 class NextQuestions(Endpoint):
@@ -219,6 +222,9 @@ class Scripts(Endpoint):
 
 
 def _detail(call: Call, status: int) -> HttpResponse:
-    body = {**rows.call(call), "answers": [rows.answer(item) for item in call.given]}
     headers = {"Location": f"/api/v1/calls/{call.pk}"} if status == 201 else {}
-    return answer(body, status, headers)
+    return answer(_body(call), status, headers)
+
+
+def _body(call: Call) -> rows.Json:
+    return {**rows.call(call), "answers": [rows.answer(item) for item in call.given]}

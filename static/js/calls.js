@@ -139,14 +139,17 @@
     const answer = new DOMParser().parseFromString(html, "text/html");
     const fresh = $("#progress", answer), others = $("#presence", answer);
     if (!fresh) return;
-    const focused = document.activeElement?.closest("#progress") && document.activeElement.id;
+    const focused = document.activeElement?.closest("#progress, #recording") && document.activeElement.id;
     $("#progress").replaceWith(fresh);
+    const recording = $("#recording", answer);
+    if (recording) $("#recording").replaceWith(recording);
+    showKeys();
     if (others) {
       const before = presentNow().join();
       $("#presence").replaceWith(others);
       if (presentNow().length && presentNow().join() !== before) announce(`${presentNow().join(". ")}.`);
     }
-    if (focused) document.getElementById(focused)?.focus();
+    if (focused) (document.getElementById(focused) ?? $("#recording button"))?.focus();
     if (question) own[question] = Number($(`[data-line="${question}"]`).dataset.given);
     if (fresh.dataset.announce !== announced) {
       announced = fresh.dataset.announce;
@@ -311,6 +314,9 @@
     } else if (form.matches("[data-capture]")) {
       event.preventDefault();
       enqueue(root.dataset.captures, { kind: form.elements.kind.value, text: event.submitter.value });
+    } else if (form.id === "recording") {
+      event.preventDefault();
+      enqueue(root.dataset.recording, { recording: event.submitter.value });
     } else if (form.matches("[data-settle]")) {
       event.preventDefault();
       const { csrfmiddlewaretoken, ...fields } = Object.fromEntries(new FormData(form));
@@ -559,10 +565,12 @@
   // One table from action to key; the person's own keys stand on the body.
   const KEYS = {
     back: "b", later: "u", notes: "k", jump: "/", capture: "c", quote: "q", amount: "m", best: "n",
-    wrap_up: "w", dial: "d", next: "Enter", unknown: "0",
+    wrap_up: "w", dial: "d", recording: "r", next: "Enter", unknown: "0",
   };
   Object.assign(KEYS, chosen.call);
-  for (const place of $$("[data-key-of]")) place.textContent = KEYS[place.dataset.keyOf] ?? place.textContent;
+  const showKeys = () => {
+    for (const place of $$("[data-key-of]")) place.textContent = KEYS[place.dataset.keyOf] ?? place.textContent;
+  };
   const focusOn = (selector) => () => $(selector)?.focus();
   const ACTIONS = {
     back,
@@ -576,9 +584,10 @@
     best: () => { const key = $("#progress").dataset.next; if (key) show(key); },
     wrap_up: () => openWrapUp(),
     dial: () => $("[data-do=dial]")?.click(),
+    recording: () => $("#recording-agreed")?.click(),
     unknown: () => choose(-1),
   };
-  const WITHOUT_QUESTION = ["wrap_up", "notes", "capture", "dial"];
+  const WITHOUT_QUESTION = ["wrap_up", "notes", "capture", "dial", "recording"];
   const choose = (index) => {
     const radio = $$("[name=answer]", shown()).at(index);
     radio.focus();
@@ -618,6 +627,7 @@
 
   /* --- start ----------------------------------------------------------------------------------- */
 
+  showKeys();
   tick();
   setInterval(tick, 1000);
   setInterval(poll, POLL_MS);

@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from calls.models import Call, CallAnswer
+from calls.scripts import script_of
 from core.clock import now
 from leads.activities import Kind
 from leads.models import Activity, Lead
@@ -54,7 +55,18 @@ def test_a_dialer_runs_a_whole_call(api: Api, lead: Lead) -> None:
     assert body["end"]["score"] > body["start"]["score"]
     assert body["followup_id"]
     assert [item["kind"] for item in body["answers"]] == ["answer", "concern"]
+    open_required = body.pop("open_required")
     assert api.get(f"calls/{number}").json() == body
+    asked = {question.key: question for question in script_of(body["framework_version"]).asked}
+    required = [key for key, q in asked.items() if q.mandatory and q.dimension != "budget"]
+    assert [item["key"] for item in open_required] == required
+    assert open_required[0] == {
+        "key": "authority_role",
+        "dimension": "authority",
+        "criterion": "Authority",
+        "text": asked["authority_role"].text["b2b"],
+        "later": False,
+    }
     assert [item["id"] for item in api.get("calls", {"lead": lead.pk}).json()["data"]] == [number]
     assert Activity.objects.filter(lead=lead, kind=Kind.CALL_CONNECTED).count() == 1
 
@@ -98,6 +110,23 @@ def test_a_wrong_answer_is_named(api: Api, lead: Lead, body: Any, pointer: str) 
     problem = assert_problem(post(api, f"calls/{start(api, lead)}/answers", body), 422)
     assert pointer in [error.get("pointer") for error in problem["errors"]]
     assert not CallAnswer.objects.exists()
+
+
+def test_a_dialer_says_what_the_lead_said_to_being_recorded(api: Api, lead: Lead) -> None:
+    Workspace.objects.update(calls_recorded=True)
+    number = start(api, lead)
+    assert api.get(f"calls/{number}").json()["recorded"] is True
+    assert_problem(
+        post(api, f"calls/{number}/finish", {"outcome": "no_answer", "recording": "loud"}), 422
+    )
+    done = post(
+        api,
+        f"calls/{number}/finish",
+        {"outcome": "do_not_call", "recording": "refused"},
+    )
+    assert done.status_code == 200, done.content
+    assert done.json()["recording"] == "refused"
+    assert {item["later"] for item in done.json()["open_required"]} == {False}
 
 
 def test_a_call_is_finished_once(api: Api, lead: Lead) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from calls import services
 from calls.models import Call, CallAnswer
 from calls.scripts import script_of
@@ -214,6 +214,37 @@ def test_calls_of_all_leads_are_listed_by_rep_outcome_and_day(
     assert re.findall(r'id="call-(\d+)"', page) == [str(key) for key in newest[:2]]
     assert shown(manager, f"?{following[1].replace('&amp;', '&')}") == newest[2:]
     assert client.get(f"{url('list_all_calls')}?reps=1").status_code == 400
+
+
+def test_where_calls_are_recorded_the_console_asks_whether_the_lead_was_told(
+    web: Client, lead: Lead, rep: User
+) -> None:
+    web.post(url("start_call", lead.pk))
+    assert "recorded" not in web.get(url("run_call", Call.objects.get().pk)).content.decode()
+    finish(Call.objects.get(), "no_answer", rep)
+    Workspace.objects.update(calls_recorded=True)
+    web.post(url("start_call", lead.pk))
+    call = Call.objects.latest("pk")
+    path, note = url("run_call", call.pk), url("note_recording", call.pk)
+    page = web.get(path).content.decode()
+    assert "<strong>Calls are recorded.</strong> Tell Ada before anything else." in page
+    assert "<li>Recording: was it announced?</li>" in page
+    stamp = re.search(r'data-stamp="([^"]+)"', page)
+    assert web.post(note, {"recording": "maybe"}).status_code == 422
+    scripted = web.post(note, {"recording": "agreed"}, headers={"HX-Request": "true"})
+    assert "and agreed." in scripted.content.decode()
+    assert stamp is not None
+    assert stamp[1] not in scripted.content.decode()  # so other consoles see it too
+    Workspace.objects.update(calls_recorded=False)  # what held when it began holds for the call
+    assert web.post(note, {"recording": "refused"})["Location"] == path
+    page = web.get(path).content.decode()
+    assert "<strong>Do not record.</strong>" in page
+    assert "was it announced" not in page
+    finish(call, "no_answer", rep)
+    assert "recording: told, and refused at" in web.get(path).content.decode()
+    said = Activity.objects.filter(data__call__id=call.pk).latest("pk").data["call"]["recording"]
+    assert said == "refused"
+    assert web.post(note, {"recording": "agreed"}).status_code == 409
 
 
 def test_the_console_tells_the_time_where_the_lead_is(web: Client, call: Call) -> None:
