@@ -1,8 +1,8 @@
 """Training rows: what was known about past leads when it was decided, and how they ended.
 
 A row is the latest snapshot before the outcome, never today's values, with the answers that were
-recorded by then or a day before the outcome (docs/domain/learning.md). One temporary table, filled
-set-based, then two binary COPYs; a million snapshots are read in seconds.
+recorded by then or a day before the outcome (docs/domain/learning.md). They are chosen set-based
+and read by binary COPY; a million take seconds.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -108,16 +108,18 @@ def read_training(
         demo, counts = _label(cursor, since, most)
         captured = _captured_at()
         columns = list(_columns(fields, counters, when, captured))
-        cursor.execute(_extract_sql(columns, fields, counters))
-        cursor.execute("ANALYZE training")
-        read = read_columns(
-            f"SELECT {', '.join(c.copied for c in columns)} FROM training ORDER BY moment, lead",
-            [(c.name, c.kind) for c in columns],
+        cursor.execute(_CHOOSE)
+        cursor.execute("ANALYZE chosen")
+        read = _in_order(
+            read_columns(
+                f"SELECT {', '.join(c.copied for c in columns)} {_FROM}",
+                [(c.name, c.kind) for c in columns],
+            )
         )
-        texts = {c.name: _coded(cursor, c.name, read.pop(c.name)) for c in columns if c.is_text}
+        texts = _texts(cursor, columns, read)
         answers = read_columns(_ANSWERS, _ANSWER_COLUMNS)
         repeats = _repeats(cursor, read["lead"])
-        cursor.execute("DROP TABLE training, labelled")
+        cursor.execute("DROP TABLE chosen, labelled")
     facts = _facts(read, texts, answers, fields, dimensions, counters)
     at: Floats = read["moment"]
     return Training(
@@ -165,50 +167,41 @@ def _label(cursor: Any, since: float, most: int | None) -> tuple[bool, dict[str,
     mine = "l.is_demo" if demo else "NOT l.is_demo"
     cursor.execute(
         f"""
-        SELECT count(*), percentile_cont({MATURE}) WITHIN GROUP (
-            ORDER BY date_part('epoch', o.at - l.created_at))
+        CREATE TEMPORARY TABLE labelled ON COMMIT DROP AS
+        SELECT DISTINCT ON (o.lead_id) o.lead_id AS lead, date_part('epoch', o.at) AS moment,
+            CASE WHEN o.result = 'won' THEN 1 WHEN o.result = 'lost' THEN 0
+                 WHEN EXISTS (SELECT 1 FROM leads_activity a WHERE a.lead_id = o.lead_id
+                              AND a.kind IN ({contact}) AND a.at <= o.at) THEN 0
+                 ELSE -1 END AS y,
+            date_part('epoch', o.at - l.created_at) AS took
         FROM leads_outcome o JOIN leads_lead l ON l.id = o.lead_id
-        WHERE o.result = 'won' AND o.at > l.created_at AND {mine}
+        WHERE {mine} ORDER BY o.lead_id, o.round DESC
+        """
+    )
+    cursor.execute("DELETE FROM labelled WHERE y < 0")
+    untouched = cursor.rowcount
+    cursor.execute(
+        f"""
+        SELECT count(*), percentile_cont({MATURE}) WITHIN GROUP (ORDER BY took)
+        FROM labelled WHERE y = 1 AND took > 0
         """
     )
     wins, ripe = cursor.fetchone()
-    ripe = ripe if wins >= LEAST_WINS else None
     cursor.execute(
         f"""
-        CREATE TEMPORARY TABLE labelled ON COMMIT DROP AS
-        SELECT lead, moment, y FROM (
-            SELECT DISTINCT ON (o.lead_id) o.lead_id AS lead, date_part('epoch', o.at) AS moment,
-                CASE WHEN o.result = 'won' THEN 1 WHEN o.result = 'lost' THEN 0
-                     WHEN EXISTS (SELECT 1 FROM leads_activity a WHERE a.lead_id = o.lead_id
-                                  AND a.kind IN ({contact}) AND a.at <= o.at) THEN 0
-                     ELSE -1 END AS y
-            FROM leads_outcome o JOIN leads_lead l ON l.id = o.lead_id
-            WHERE {mine} ORDER BY o.lead_id, o.round DESC
-        ) ended
-        """
-    )
-    cursor.execute("SELECT count(*) FILTER (WHERE y < 0) FROM labelled")
-    untouched = cursor.fetchone()[0]
-    cursor.execute("DELETE FROM labelled WHERE y < 0")
-    if ripe is not None:
-        cursor.execute(
-            f"""
-            INSERT INTO labelled
-            SELECT l.id, date_part('epoch', l.created_at) + %(ripe)s, 0
+        WITH waiting AS MATERIALIZED (
+            SELECT l.id, date_part('epoch', l.created_at) + %(ripe)s AS ripe
             FROM scoring_standing s JOIN leads_lead l ON l.id = s.lead_id
             WHERE s.is_open AND {mine}
-              AND l.created_at < leadqual_now() - make_interval(secs => %(ripe)s)
               AND NOT EXISTS (SELECT 1 FROM leads_outcome o WHERE o.lead_id = l.id)
-            """,
-            {"ripe": ripe},
+        ), ended AS (
+            INSERT INTO labelled SELECT id, ripe, 0, NULL FROM waiting
+            WHERE ripe < date_part('epoch', leadqual_now())
         )
-    cursor.execute("ANALYZE labelled")
-    cursor.execute(
-        f"""
-        SELECT count(*) FROM scoring_standing s JOIN leads_lead l ON l.id = s.lead_id
-        WHERE s.is_open AND {mine}
-          AND NOT EXISTS (SELECT 1 FROM labelled b WHERE b.lead = s.lead_id)
-        """
+        SELECT count(*) FROM waiting
+        WHERE ripe IS NULL OR ripe >= date_part('epoch', leadqual_now())
+        """,
+        {"ripe": ripe if wins >= LEAST_WINS else None},
     )
     immature = cursor.fetchone()[0]
     if since:
@@ -221,14 +214,28 @@ def _label(cursor: Any, since: float, most: int | None) -> tuple[bool, dict[str,
             """,
             [most],
         )
+    cursor.execute("ANALYZE labelled")
     cursor.execute("SELECT count(*) FROM labelled")
     labelled = cursor.fetchone()[0]
     return demo, {"immature": immature, "untouched": untouched, "labelled": labelled}
 
 
+# The latest snapshot before the outcome. Its facts are not carried through the sort.
+_CHOOSE = f"""
+    CREATE TEMPORARY TABLE chosen ON COMMIT DROP AS
+    SELECT DISTINCT ON (n.lead_id) n.lead_id AS lead, n.id AS snapshot, b.moment, b.y,
+        date_part('epoch', n.at) AS taken,
+        greatest(date_part('epoch', n.at), b.moment - {KNOWN_BEFORE}) AS decided
+    FROM scoring_snapshot n JOIN labelled b ON b.lead = n.lead_id
+    WHERE n.reason <> '{Snapshot.Reason.OUTCOME}'
+      AND (n.backfilled OR n.at <= to_timestamp(b.moment))
+    ORDER BY n.lead_id, n.at DESC, n.id DESC
+"""
+
+
 @dataclass(frozen=True)
 class _Column:
-    """A column of the table `training`: its SQL there, and its SQL when it is copied out."""
+    """A column that is read, with its SQL; of a text its hash is copied."""
 
     name: str
     kind: ColumnType
@@ -238,10 +245,9 @@ class _Column:
     @property
     def copied(self) -> str:
         if self.is_text:
-            return f"coalesce(hashtextextended(nullif(\"{self.name}\", ''), 0), 0)"
-        missing = "'NaN'" if self.kind == "f8" else "0"
-        sql_type = "float8" if self.kind == "f8" else "bigint"
-        return f'coalesce("{self.name}"::{sql_type}, {missing})'
+            return f"coalesce(hashtextextended(nullif({self.sql}, ''), 0), 0)"
+        missing, sql_type = ("'NaN'", "float8") if self.kind == "f8" else ("0", "bigint")
+        return f"coalesce(({self.sql})::{sql_type}, {missing})"
 
 
 def _columns(
@@ -253,10 +259,8 @@ def _columns(
     yield _Column("lead", "i8", "t.lead")
     yield _Column("moment", "f8", "t.moment")
     yield _Column("y", "i8", "t.y")
-    yield _Column("decided", "f8", f"greatest(t.taken, t.moment - {KNOWN_BEFORE})")
-    yield _Column("tracked", "i8", "coalesce((t.facts->>'tracked')::bool, false)::int")
-    yield _Column("created", "f8", "date_part('epoch', l.created_at)")
-    yield _Column("value", "f8", "l.value_minor * coalesce((w.rates->>l.currency)::float8, 1)")
+    yield _Column("decided", "f8", "t.decided")
+    yield _Column("tracked", "i8", "coalesce((n.facts->>'tracked')::bool, false)::int")
     for f in fields:
         is_text = f.type == "text"
         yield _Column(
@@ -267,26 +271,25 @@ def _columns(
         )
     for kind, days in counters:
         for index, part in enumerate(("count", "since")):
-            yield _Column(f"e.{part}.{kind}/{days}", "f8", f'(e."{kind}/{days}"->>{index})::float8')
+            kept = f"(x.engagement->'{kind}/{days}'->>{index})::float8"
+            yield _Column(f"e.{part}.{kind}/{days}", "f8", kept)
 
 
 def _field_sql(f: Field, known_when: str | None, captured: list[tuple[float, float]]) -> str:
     """Return the SQL of a field: the snapshot's value, or the lead's where nothing captured it."""
-    own = f'f."{f.name}"'
     if known_when == CustomField.KnownWhen.OUTCOME:
         return "NULL::text" if f.type == "text" else "NULL::float8"
     if f.type == "text":
-        kept, present = f"({own} #>> '{{}}')", f"({f.sql})::text"
-    elif f.type == "bool":
-        kept = f"CASE WHEN jsonb_typeof({own}) = 'number' THEN ({own})::float8 END"
-        present = f"(({f.sql})::bool)::int::float8"
+        kept, present = f"(x.fields->>'{f.name}')", f"({f.sql})::text"
     else:
-        kept = f"CASE WHEN jsonb_typeof({own}) = 'number' THEN ({own})::float8 END"
-        present = f"({f.sql})::float8"
+        own = f"x.fields->'{f.name}'"
+        kept = f"(CASE WHEN jsonb_typeof({own}) = 'number' THEN ({own})::float8 END)"
+        present = f"(({f.sql})::bool)::int::float8" if f.type == "bool" else f"({f.sql})::float8"
     if known_when == CustomField.KnownWhen.CONTACT:
         return kept
     spans = " OR ".join(f"(t.taken >= {low!r} AND t.taken < {high!r})" for low, high in captured)
-    return f"CASE WHEN {own} IS NOT NULL OR {spans or 'false'} THEN {kept} ELSE {present} END"
+    missing = f"CASE WHEN NOT ({spans}) THEN {present} END" if spans else present
+    return f"coalesce({kept}, {missing})"
 
 
 def _captured_at() -> dict[str, list[tuple[float, float]]]:
@@ -295,11 +298,16 @@ def _captured_at() -> dict[str, list[tuple[float, float]]]:
     """
     spans: dict[str, list[tuple[float, float]]] = {}
     published = ModelVersion.objects.filter(published_at__isnull=False).select_related("icp")
-    for version in published:
+    for version in published.order_by("published_at"):
         assert version.published_at is not None
+        start = version.published_at.timestamp()
         end = version.retired_at.timestamp() if version.retired_at else 1e11
         for name in _fields_in(version.definition) | _fields_in(version.icp.definition):
-            spans.setdefault(name, []).append((version.published_at.timestamp(), end))
+            known = spans.setdefault(name, [])
+            if known and start <= known[-1][1]:
+                known[-1] = known[-1][0], max(end, known[-1][1])
+            else:
+                known.append((start, end))
     return spans
 
 
@@ -315,49 +323,51 @@ def _fields_in(node: Any) -> set[str]:
     return found
 
 
-def _extract_sql(
-    columns: Sequence[_Column],
-    fields: Sequence[Field],
-    counters: Sequence[tuple[str, int]],
-) -> str:
-    """Return the SQL that makes the table `training`, one row a labelled lead with a snapshot."""
-    records = {
-        "f": ("fields", [f.name for f in fields]),
-        "e": ("engagement", [f"{kind}/{days}" for kind, days in counters]),
-    }
-    joins = " ".join(
-        f"CROSS JOIN LATERAL jsonb_to_record(t.facts->'{key}') AS {alias}("
-        + ", ".join(f'"{name}" jsonb' for name in names)
-        + ")"
-        for alias, (key, names) in records.items()
-        if names
-    )
-    lead = """
-        JOIN leads_lead l ON l.id = t.lead
-        LEFT JOIN leads_company c ON c.id = l.company_id
-        LEFT JOIN leads_source src ON src.id = l.first_source_id
-        LEFT JOIN accounts_workspace w ON true
+# OFFSET 0 keeps the two from being looked up anew for every column. Few leads have any engagement.
+_FROM = """
+    FROM chosen t JOIN scoring_snapshot n ON n.id = t.snapshot
+    CROSS JOIN LATERAL (SELECT n.facts->'fields' AS fields,
+                        nullif(n.facts->'engagement', '{}') AS engagement OFFSET 0) x
+    JOIN leads_lead l ON l.id = t.lead
+    LEFT JOIN leads_company c ON c.id = l.company_id
+    LEFT JOIN leads_source src ON src.id = l.first_source_id
+    LEFT JOIN accounts_workspace w ON true
+"""
+
+
+def _in_order(read: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Put the columns in the order of the outcomes; those given are used up."""
+    order = np.lexsort((read["lead"], read["moment"]))
+    return {name: read.pop(name)[order] for name in list(read)}
+
+
+def _texts(
+    cursor: Any, columns: Sequence[_Column], read: dict[str, npt.NDArray[Any]]
+) -> dict[str, tuple[Ints, list[str]]]:
+    """Turn the hashes of texts into codes and the values that they index, which are read from one
+    lead each.
     """
-    select = ", ".join(f'{c.sql} AS "{c.name}"' for c in columns)
-    return f"""
-        CREATE TEMPORARY TABLE training ON COMMIT DROP AS
-        WITH chosen AS (
-            SELECT DISTINCT ON (n.lead_id) n.lead_id AS lead, b.moment, b.y, n.facts,
-                date_part('epoch', n.at) AS taken
-            FROM scoring_snapshot n JOIN labelled b ON b.lead = n.lead_id
-            WHERE n.reason <> '{Snapshot.Reason.OUTCOME}'
-              AND (n.backfilled OR n.at <= to_timestamp(b.moment))
-            ORDER BY n.lead_id, n.at DESC, n.id DESC
+    found: dict[str, tuple[Ints, list[str]]] = {}
+    for column in (c for c in columns if c.is_text):
+        hashes = read.pop(column.name)
+        distinct, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
+        cursor.execute(
+            f"SELECT t.lead, {column.sql} {_FROM} WHERE t.lead = ANY(%s)",
+            [read["lead"][first[distinct != 0]].tolist()],
         )
-        SELECT {select} FROM chosen t {joins} {lead}
-    """
+        values = dict(cursor.fetchall())
+        found[column.name] = (
+            np.where(hashes == 0, -1, codes).astype(np.int64),
+            [values.get(lead, "") for lead in read["lead"][first].tolist()],
+        )
+    return found
 
 
 # Every answer that was known, not only the newest of each: a later one may have expired by then.
 _ANSWERS = """
     SELECT t.lead, hashtextextended(e.dimension, 0), e.rating::float8,
            date_part('epoch', e.observed_at), date_part('epoch', e.recorded_at), e.id::bigint
-    FROM training t JOIN scoring_evidence e ON e.lead_id = t.lead
+    FROM chosen t JOIN scoring_evidence e ON e.lead_id = t.lead
     WHERE e.recorded_at <= to_timestamp(t.decided) AND e.observed_at <= to_timestamp(t.decided)
       AND (e.expires_at IS NULL OR e.expires_at > to_timestamp(t.decided))
 """
@@ -393,20 +403,6 @@ def _spread_answers(
         ratings[dimension][row] = answers["rating"][mine]  # of several to a lead the last one stays
         observed[dimension][row] = answers["observed"][mine] - decided[row]
     return ratings, observed
-
-
-def _coded(cursor: Any, name: str, hashes: Ints) -> tuple[Ints, list[str]]:
-    """Turn a column of hashes into codes and the values that they index."""
-    cursor.execute(
-        f'SELECT DISTINCT hashtextextended("{name}", 0), "{name}" FROM training '
-        f"WHERE \"{name}\" <> ''"
-    )
-    values = dict(cursor.fetchall())
-    distinct, codes = np.unique(hashes, return_inverse=True)
-    return (
-        np.where(hashes == 0, -1, codes).astype(np.int64),
-        [values.get(h, "") for h in distinct.tolist()],
-    )
 
 
 def _repeats(cursor: Any, lead_ids: Ints) -> Ints:
@@ -466,8 +462,8 @@ def _no_standing(read: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[
         "model": np.zeros(n, dtype=np.int64),
         "step_tier": none,
         "override_tier": none,
-        "override_until": np.full(n, np.nan),
+        "override_until": no_numbers(n),
         "round": np.ones(n, dtype=np.int64),
         "created": np.zeros(n),
-        "deal_value": read["value"],
+        "deal_value": no_numbers(n),
     }
