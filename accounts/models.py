@@ -47,6 +47,9 @@ class Workspace(models.Model):
         return cls.objects.get_or_create(pk=1)[0]
 
 
+DEFAULT_CAPACITY = 30  # first steps a day of a rep without a team
+
+
 class Team(models.Model):
     """A sales team with its calendar and what one rep can do in a day."""
 
@@ -55,7 +58,9 @@ class Team(models.Model):
     country = models.CharField(max_length=2, default="DE", help_text="Whose public holidays hold.")
     day_start = models.TimeField(default=dt.time(9))
     day_end = models.TimeField(default=dt.time(17))
-    capacity = models.PositiveSmallIntegerField(default=30, help_text="First steps a rep a day.")
+    capacity = models.PositiveSmallIntegerField(
+        default=DEFAULT_CAPACITY, help_text="First steps a rep a day."
+    )
     is_demo = models.BooleanField(default=False)
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from django.db.models import Count, Q
 
-from accounts.models import Team, Workspace
+from accounts.models import DEFAULT_CAPACITY, Team, Workspace
 from accounts.roles import Role
 from core.nested import made_of, nested
 from followups.cadence import Calendar, contact_window
@@ -13,7 +13,6 @@ from followups.zones import lead_zone
 
 # For leads without a team: nine to five in the workspace's zone, and what a team has by default.
 DEFAULT_HOURS = (dt.time(9), dt.time(17))
-DEFAULT_CAPACITY = 30
 _SELLERS = (Role.REP, Role.MANAGER)
 
 

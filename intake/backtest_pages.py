@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 from django import forms
 
+from accounts.models import DEFAULT_CAPACITY
+from accounts.selectors import Capacity
 from core.charts import Chart
 from intake.models import Backtest
+from intake.proposing import names_outcome
+from scoring.appraising import signed
 from scoring.learning.backtest import MOST_OUTCOMES, Options
 from scoring.learning.evaluate import CalibrationBin
 from scoring.models import RefusedSignal
@@ -21,6 +25,8 @@ VERDICTS = {
     "keep": ("warn", "Keep your weights: the learned ones are not surely better."),
     "too_few": ("warn", "Too few outcomes to learn weights that can be trusted."),
 }
+CALLED = 0.2  # of the leads, where nothing says how many come in a day
+LEAST_A_DAY = 5  # leads below which a day is too short a time to tell of
 MEASURES = (
     ("auc", "Ranking (AUC)", "0.5 is chance, 1 is perfect"),
     ("pr_auc", "Precision of the ranking (PR AUC)", ""),
@@ -63,7 +69,9 @@ class StartForm(forms.Form):
                 choices.append((name, pairs))
         self.values = [column["values"] or [] for column in columns]
         outcome, order, exclude = (self.fields[name] for name in ("outcome", "order", "exclude"))
-        outcome.choices = choices  # type: ignore[attr-defined]
+        self.hints = [hint for column in columns if (hint := _no_outcome(column, mapping))]
+        blank = [("", "choose the column and its value")]
+        outcome.choices = [*blank, *choices] if choices else []  # type: ignore[attr-defined]
         dated = [i for i, c in enumerate(columns) if _is_dated(mapping.get(c["header"], {}))]
         rest = [i for i in range(len(columns)) if i not in dated]
         order.choices = [  # type: ignore[attr-defined]
@@ -115,6 +123,21 @@ class StartForm(forms.Form):
         )
 
 
+def _no_outcome(column: dict[str, Any], mapping: dict[str, Any]) -> str:
+    """Return why a column that is called like an outcome cannot be one, else ""."""
+    header, values = column["header"], column["values"]
+    if not names_outcome(header) and mapping.get(header, {}).get("to") != "outcome":
+        return ""
+    if values is None or len(values) > MOST_OUTCOMES:
+        return f"{header} has more than {MOST_OUTCOMES} different values, so it is no outcome."
+    if len(values) == 1:
+        return (
+            f"{header} is {values[0]} for every lead: leads that ended otherwise are needed too, "
+            "since what won can only be told from what did not."
+        )
+    return ""
+
+
 def _is_dated(spec: dict[str, Any]) -> bool:
     return spec.get("field") == "created_at" or spec.get("type") == "date"
 
@@ -122,6 +145,77 @@ def _is_dated(spec: dict[str, Any]) -> bool:
 def _with_samples(column: dict[str, Any]) -> str:
     samples = ", ".join(sample[:20] for sample in column["samples"])
     return f"{column['header']} ({samples})" if samples else column["header"]
+
+
+class DayForm(forms.Form):
+    """A team's day: how many leads it calls first, of how many new ones."""
+
+    calls = forms.IntegerField(label="First calls a day", min_value=1, max_value=100_000)
+    leads = forms.IntegerField(label="New leads a day", min_value=1, max_value=1_000_000)
+
+    def __init__(self, found: dict[str, Any], people: Capacity, data: Any = None) -> None:
+        self.found = found
+        calls, leads, self.basis = _usual_day(found, people)
+        initial = {"calls": calls, "leads": leads}
+        super().__init__({**initial, **data} if data else None, initial=initial)
+
+    @property
+    def sentence(self) -> str:
+        """What the same calls would have won by the chosen day, by the usual one while that is
+        not valid.
+        """
+        valid = self.is_bound and self.is_valid()
+        day = self.cleaned_data if valid else self.initial
+        return day_sentence(self.found, day["calls"], day["leads"])
+
+
+def _usual_day(found: dict[str, Any], people: Capacity) -> tuple[int, int, str]:
+    """Return calls and new leads a day to begin with, and where they come from."""
+    calls = people.a_day if people.reps else DEFAULT_CAPACITY
+    reps = "the one active rep has" if people.reps == 1 else f"{people.reps} active reps have"
+    text = (
+        f"{calls} first calls are what {reps} time for."
+        if people.reps
+        else (f"There is no active rep yet: {calls} first calls a day are assumed.")
+    )
+    came = round(found["n_test"] / found["days"]) if found["days"] else 0
+    if came < LEAST_A_DAY:
+        leads = round(calls / CALLED)
+        return calls, leads, f"{text} {leads} new leads are assumed, as the file does not say."
+    if calls < came:
+        return calls, came, f"{text} {came} leads a day came in the time held out."
+    fifth = max(1, round(CALLED * came))
+    return (
+        fifth,
+        came,
+        (
+            f"{came} leads a day came in the time held out. Your people have time to call them all "
+            f"({calls} first calls a day), so a fifth is shown: who comes first."
+        ),
+    )
+
+
+def day_sentence(found: dict[str, Any], calls: int, leads: int) -> str:
+    """Return what `calls` of `leads` new leads a day would have won of the leads held out."""
+    if "reach" not in found:
+        return "All leads held out have the same outcome, so nothing can be said about them."
+    if calls >= leads:
+        return "With time to call every lead, all wins are reached in whichever order."
+    curve = np.array(found["reach"])
+    shares = np.arange(len(curve)) / (len(curve) - 1)
+    ours, start, low, high = (np.interp(calls / leads, shares, column) for column in curve.T)
+    if found["days"] and found["n_test"] / found["days"] >= LEAST_A_DAY:
+        days = round(found["days"])
+        held = f"in the {days:,} working day{'' if days == 1 else 's'} held out"
+    else:
+        held = f"among the {found['n_test']:,} leads held out"
+    gained = round(ours) - round(start)
+    instead = "as many as by the start" if not gained else f"instead of {round(start):,}"
+    return (
+        f"With the same {calls:,} call{'' if calls == 1 else 's'} a day, for {leads:,} new leads, "
+        f"you would have reached {round(ours):,} of the {found['won_test']:,} wins {held}, "
+        f"{instead} ({signed(gained)}, 95 % between {signed(low)} and {signed(high)})."
+    )
 
 
 @dataclass(frozen=True)
@@ -135,13 +229,23 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class TierRow:
+    """The share won in a tier, by learned weights and by the start; `part` says of which leads."""
+
+    tier: str
+    part: str
+    learned: float | None
+    start: float | None
+
+
+@dataclass(frozen=True)
 class Page:
-    """What came of a backtest: the sentence first."""
+    """What came of a backtest."""
 
     tone: str
     verdict: str
-    sentence: str
     basis: str
+    tiers: list[TierRow]
     measures: list[Measure]
     gain: Chart | None
     calibration: Chart | None
@@ -155,7 +259,7 @@ class Page:
 def page_of(test: Backtest) -> Page | None:
     """Return the page's content, None until both steps are done."""
     found, lines = test.measured, test.suggested
-    if not found or not lines:
+    if "days" not in found or not lines:
         return None
     tone, verdict = VERDICTS[found["verdict"]]
     how = (
@@ -174,8 +278,8 @@ def page_of(test: Backtest) -> Page | None:
     return Page(
         tone=tone,
         verdict=verdict,
-        sentence=_sentence(found),
         basis=basis,
+        tiers=_tiers(found),
         measures=_measures(found),
         gain=gain_chart({name: np.array(c) for name, c in curves}) if curves else None,
         calibration=calibration_chart([CalibrationBin(**b) for b in bins]) if bins else None,
@@ -196,19 +300,6 @@ def page_of(test: Backtest) -> Page | None:
     )
 
 
-def _sentence(found: dict[str, Any]) -> str:
-    if "wins" not in found:
-        return "All leads held out have the same outcome, so nothing can be said about them."
-    ours, start = (round(value) for value in found["wins"])
-    gained, low, high = found["wins_gained"]
-    more = "1 win" if ours == 1 else f"{ours:,} wins"
-    instead = "as many as by the starting weights" if ours == start else f"instead of {start:,}"
-    return (
-        f"With the same {found['calls']:,} calls you would have reached {more} {instead} "
-        f"(difference {gained:+.0f}, 95 % between {low:+.0f} and {high:+.0f})."
-    )
-
-
 def _measures(found: dict[str, Any]) -> list[Measure]:
     rows = [
         Measure(label, hint, _number(found["learned"][name]), _number(found["start"][name]))
@@ -216,26 +307,24 @@ def _measures(found: dict[str, Any]) -> list[Measure]:
     ]
     if found["gain"] is not None:
         gain, low, high = found["gain"]
-        text = f"{gain:+.3f} ({low:+.3f} to {high:+.3f})"
+        text = f"{_change(gain)} ({_change(low)} to {_change(high)})"
         rows.insert(1, Measure("AUC gained", "95 % interval", text, ""))
     if found["auc_interval"] is not None:
         low, high = found["auc_interval"]
         rows[0] = replace(rows[0], learned=f"{rows[0].learned} ({low:.3f} to {high:.3f})")
-    for tier, share in (("hot", "best 20 %"), ("warm", "next 30 %"), ("cold", "rest")):
-        rows.append(
-            Measure(
-                f"Won of the {share}",
-                tier,
-                _share(found["learned"]["tiers"][tier]),
-                _share(found["start"]["tiers"][tier]),
-            )
-        )
     return rows
+
+
+def _tiers(found: dict[str, Any]) -> list[TierRow]:
+    return [
+        TierRow(tier, share, found["learned"]["tiers"][tier], found["start"]["tiers"][tier])
+        for tier, share in (("hot", "best 20 %"), ("warm", "next 30 %"), ("cold", "rest"))
+    ]
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
+def _change(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")

@@ -12,16 +12,19 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from accounts.selectors import capacity
 from core.clock import now
 from core.errors import Invalid
 from core.filters import require_known
 from core.models import Job
 from core.versions import Version
 from intake import backtests
-from intake.backtest_pages import StartForm, page_of
+from intake.backtest_columns import Columns
+from intake.backtest_pages import DayForm, StartForm, page_of
 from intake.forms import MOST_UPLOAD
 from intake.models import Backtest
-from intake.policies import can_backtest, can_read_backtests
+from intake.policies import can_backtest, can_import, can_read_backtests, can_see_import
+from intake.selectors import get_import
 from intake.views import TooLarge
 from scoring.models import ModelVersion
 
@@ -101,22 +104,46 @@ def _upload(request: HttpRequest) -> HttpResponse:
 def view_backtest(request: HttpRequest, backtest_id: int) -> HttpResponse:
     """Show a backtest where it stands: its options, its progress, or what came of it."""
     _reader(request)
-    require_known(request.GET, ("change",), "a backtest")
+    require_known(request.GET, ("change", "calls", "leads"), "a backtest")
     test = _test(backtest_id)
-    if not test.options or test.problem or "change" in request.GET:
+    if not test.options or test.problem or ("change" in request.GET and not _works(test)):
         return _choose(request, test, StartForm(test))
-    return render(request, "intake/backtest.html", _context(request, test))
+    return _show(request, test)
 
 
-def _context(request: HttpRequest, test: Backtest) -> dict[str, Any]:
-    live = ModelVersion.objects.filter(state=Version.State.LIVE).select_related("icp")
-    return {
+def _show(
+    request: HttpRequest, test: Backtest, error: Invalid | None = None, status: int = 200
+) -> HttpResponse:
+    """Show progress or result; with an error as it was posted, so that nothing chosen is lost."""
+    viewer = _reader(request)
+    page = None if _works(test) else page_of(test)
+    context: dict[str, Any] = {
         "test": test,
         "working": _works(test),
-        "page": None if _works(test) else page_of(test),
-        "may": can_backtest(_reader(request)),
-        "models": [v for v in live.order_by("key") if not v.icp.definition.get("fallback")],
+        "page": page,
+        "may": can_backtest(viewer),
+        "can_import": can_import(viewer) and can_see_import(viewer, test.imported),
     }
+    if page is not None:
+        live = ModelVersion.objects.filter(state=Version.State.LIVE).select_related("icp")
+        day = {name: request.GET[name] for name in ("calls", "leads") if name in request.GET}
+        context |= {
+            "day": DayForm(test.measured, capacity(), day),
+            "models": [v for v in live.order_by("key") if not v.icp.definition.get("fallback")],
+            "model": request.POST.get("model", ""),
+            "kept": set(request.POST.getlist("use")) if request.POST else None,
+        }
+    if page is not None and page.lines:
+        columns = Columns(test)
+        problems = error.problems if error else ()
+        rows = columns.rows(columns.chosen(request.POST), problems)
+        context |= {
+            "columns": rows,
+            "remarks": sum(bool(row.note) for row in rows),
+            "problems": [p for p in problems if not p.field.startswith("columns.")],
+            "refused_columns": any(p.field.startswith("columns.") for p in problems),
+        }
+    return render(request, "intake/backtest.html", context, status=status)
 
 
 def _works(test: Backtest) -> bool:
@@ -168,7 +195,21 @@ def take_model(request: HttpRequest, backtest_id: int) -> HttpResponse:
         return redirect("intake:view_backtest", test.pk)
     live = ModelVersion.objects.filter(state=Version.State.LIVE, key=key)
     version = live.select_related("icp", "framework").first()
-    if version is None:
-        raise Invalid.field("model", "not_a_choice", "choose the profile that it is for")
-    made = backtests.take_model(test, keep, version, by=viewer)
+    try:
+        if version is None:
+            raise Invalid.field("model", "not_a_choice", "choose the profile that it is for")
+        chosen = Columns(test).chosen(request.POST) if test.suggested.get("definitions") else {}
+        made = backtests.take_model(test, keep, version, by=viewer, chosen=chosen)
+    except Invalid as error:
+        return _show(request, test, error, status=422)
     return redirect("scoring:view_version", made.pk)
+
+
+@require_POST
+def backtest_import(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Go on to the backtest of a file that was imported."""
+    viewer = _reader(request)
+    can_backtest(viewer).require()
+    imported = get_import(import_id, viewer=viewer)
+    test = backtests.backtest_import(imported, by=viewer)
+    return redirect("intake:view_backtest", test.pk)

@@ -11,37 +11,36 @@ import numpy as np
 from django.db import connection, transaction
 
 from accounts.models import User
-from core import jobs
-from core.errors import Conflict, Invalid
+from core import conditions, jobs
+from core.errors import Conflict, FieldProblem, Invalid
 from core.models import Job
 from core.versioning import lock_configuration, version_with
+from intake.backtest_columns import Columns, make_fields
 from intake.forms import MOST_ROWS
-from intake.mapping import Known
 from intake.models import Backtest, Import, StagedRow
-from intake.policies import can_backtest
-from intake.proposing import plain_key
-from intake.services import DEFAULT_SOURCE, known, take_in
+from intake.policies import can_backtest, can_see_import
+from intake.services import DEFAULT_SOURCE, keep_mapping, take_in
 from intake.staging import SEPARATOR
 from leads.identity import clean_text
-from leads.models import CustomField, Source
+from leads.models import Source
 from scoring.definitions import parse_icp, parse_model
-from scoring.fields import BUILT_IN, CUSTOM, all_fields, field_types
-from scoring.learning.backtest import Options, Result, backtest, read_history
-from scoring.learning.evaluate import calibration_bins, gain_curve, wins_at, wins_gained
+from scoring.fields import all_fields, field_types
+from scoring.learning.backtest import Options, Result, backtest, order_keys, read_history
+from scoring.learning.evaluate import calibration_bins, gain_curve, reach
 from scoring.learning.points import Definitions
 from scoring.learning.reading import Sheet
 from scoring.learning.suggesting import suggest
+from scoring.learning.table import is_blank, parse_numbers
 from scoring.learning.taking import for_fields, icp_like, model_like
 from scoring.live import load_model
 from scoring.models import IcpVersion, ModelVersion
+from scoring.relearning import HOT, WARM
 from scoring.suggestions import refusals, refuse
 
 BACKTEST = "backtest"
-CALLED = 0.2  # share of the leads held out that the first sentence calls
+REACH = 200  # most steps of calls for which the wins are kept
+WEEK = 7 / 5  # days to a working day
 ANCHOR_ROWS = 20_000  # on which base and p are set anew when lines were refused
-MOST_CHOICES = 100  # values up to which a new field is a choice
-# Fields of leads whose values an import takes as they are written.
-TAKEN_AS_WRITTEN = ("title", "industry", "employees", "revenue", "value", "age", "source")
 
 
 def read_past_leads(file: BinaryIO, file_name: str, *, by: User) -> Backtest:
@@ -95,16 +94,26 @@ def run_step(job: Job, args: dict[str, Any]) -> dict[str, int]:
         sheet = sheet_of(test.imported)
         if args["step"] == "measure":
             found = measured(backtest(read_history(sheet, options), options))
+            found["days"] = working_days(sheet, options, found["n_test"])
             Backtest.objects.filter(pk=test.pk).update(measured=found)
         else:
             Backtest.objects.filter(pk=test.pk).update(suggested=suggested(sheet, options))
     except Invalid as error:
-        text = " ".join(f"{p.field.capitalize()}: {p.message}." for p in error.problems)
+        text = " ".join(map(_in_words, error.problems))
         Backtest.objects.filter(pk=test.pk).update(problem=text)
     return {"done": 1}
 
 
 jobs.register(BACKTEST, run_step)
+
+
+def _in_words(problem: FieldProblem) -> str:
+    """Return a problem of the file or its options as a sentence."""
+    if problem.code == "no_columns":
+        return "Beside the outcome and what is left out there is no column to learn from."
+    if problem.field == "file":
+        return f"The file {problem.message}."
+    return f"{problem.message[0].upper()}{problem.message[1:]}."
 
 
 def sheet_of(imported: Import, most: int | None = None) -> Sheet:
@@ -125,17 +134,29 @@ def sheet_of(imported: Import, most: int | None = None) -> Sheet:
     return Sheet(list(imported.headers), columns, [])
 
 
+def working_days(sheet: Sheet, options: Options, held: int) -> float | None:
+    """Return over how many working days the last `held` leads came; None when no dates say so."""
+    if options.order is None:
+        return None
+    texts = sheet.columns[sheet.header.index(options.order)]
+    filled = {text for text in texts if not is_blank(text)}
+    if len(parse_numbers(list(filled))) == len(filled):
+        return None  # an order, and no days
+    keys = order_keys(texts, options.order)
+    days = np.sort(keys[~np.isnan(keys)])[-held:]
+    return max(1.0, float(days[-1] - days[0]) / WEEK)
+
+
 def measured(result: Result) -> dict[str, Any]:
     """Return what the page shows of the leads held out, as JSON values."""
     held = result.held
     both = bool(0 < held.y.sum() < len(held.y))
-    calls = max(1, round(CALLED * len(held.y)))
     found = {**result.as_json(), "floor": result.floor, "auc_interval": result.auc_interval}
     del found["signals"]
-    found |= {"base_rate": float(held.y.mean()), "calls": calls, "gain": result.gain}
+    found |= {"won_test": int(held.y.sum()), "gain": result.gain}
     if both:
-        found["wins"] = [wins_at(held.y, r, calls) for r in (held.learned, held.start)]
-        found["wins_gained"] = wins_gained(held.y, held.learned, held.start, calls)
+        steps = min(len(held.y), REACH)
+        found["reach"] = reach(held.y, held.learned, held.start, steps).round(2).tolist()
         curves = (("learned weights", held.learned), ("start", held.start))
         found["curves"] = [(name, gain_curve(held.y, r).tolist()) for name, r in curves]
         if result.learned.ece is not None:
@@ -175,32 +196,49 @@ def pick_lines(test: Backtest, keep: Collection[str], *, by: User) -> None:
 
 @transaction.atomic
 def take_model(
-    test: Backtest, keep: Collection[str], live: ModelVersion, *, by: User
+    test: Backtest,
+    keep: Collection[str],
+    live: ModelVersion,
+    *,
+    by: User,
+    chosen: Mapping[str, str] | None = None,
 ) -> ModelVersion:
     """Make drafts of an ICP and a score model from the lines `keep` for the profile of `live`.
 
-    The lines that are not kept are refused. Columns become fields of leads as an import of the
-    same file proposes; custom fields that are lacking are made. Nothing is published. Raises
-    Forbidden, Conflict, or Invalid naming the field.
+    The lines that are not kept are refused. `chosen` says by header what each column becomes
+    (intake.backtest_columns), None what is proposed; custom fields that are lacking are made, and
+    an import of the file that is still to come fills the same fields. Nothing is published. Raises
+    Forbidden, Conflict, or Invalid naming the field or column.
     """
     can_backtest(by).require()
     content = test.suggested.get("definitions")
     if content is None:
         raise Conflict("This backtest has no lines to take.")
-    pick_lines(test, keep, by=by)
     lock_configuration()
+    columns = Columns(test)
+    targets = columns.targets(columns.chosen({}) if chosen is None else chosen)
+    pick_lines(test, keep, by=by)
     definitions: Definitions | None = Definitions(**content, counts={})
     assert definitions is not None
-    out = [line["key"] for line in test.suggested["lines"] if line["key"] not in keep]
+    out = [
+        line["key"]
+        for line in test.suggested["lines"]
+        if line["key"] not in keep or not conditions.fields_of(line["rule"]) <= targets.keys()
+    ]
     if out:
         definitions = _without(test, definitions, out)
     if definitions is None:
         raise Invalid.field("use", "required", "keep at least one line")
-    definitions = for_fields(definitions, _make_fields(test, definitions))
+    used = parse_icp(definitions.icp, definitions.types).fields()
+    targets = {header: target for header, target in targets.items() if header in used}
+    make_fields(targets.values())
+    name_of = {header: target.field for header, target in targets.items()}
+    definitions = for_fields(definitions, name_of, columns.leaf(targets))
     types = field_types(all_fields())
     old = load_model(live, types)
     icp_content = icp_like(definitions, live.icp.definition)
     model_content = model_like(definitions, live.definition, old.model, old.icp)
+    model_content["marks"] = {"hot": HOT, "warm": WARM}
     # Checked as any other before it is kept.
     parse_model(model_content, parse_icp(icp_content, types), old.framework, types)
     icp, _ = version_with(IcpVersion, live.icp.key, icp_content, by=by)
@@ -208,6 +246,8 @@ def take_model(
         ModelVersion, live.key, model_content, by=by, pins={"icp": icp, "framework": live.framework}
     )
     Backtest.objects.filter(pk=test.pk).update(taken=version)
+    if columns.to_come:
+        keep_mapping(test.imported, columns.mapping(targets))
     return version
 
 
@@ -221,59 +261,17 @@ def _without(test: Backtest, definitions: Definitions, out: list[str]) -> Defini
     return definitions.without(out, history.table, history.y, np.ones(len(history.y)))
 
 
-def _make_fields(test: Backtest, definitions: Definitions) -> dict[str, str]:
-    """Return the field of leads for each column that the lines read; make those that lack."""
-    used = parse_icp(definitions.icp, definitions.types).fields()
-    known_fields = known(test.imported)
-    targets = fields_for(test.imported, used, definitions.types, known_fields)
-    values = {column["header"]: column["values"] for column in test.imported.profile}
-    for header, name in targets.items():
-        if not name.startswith(CUSTOM) or name.removeprefix(CUSTOM) in known_fields.custom:
-            continue
-        choices = values.get(header) or []
-        kind = CustomField.Type.TEXT
-        if definitions.types[header] == "number":
-            kind = CustomField.Type.NUMBER
-        elif 0 < len(choices) <= MOST_CHOICES:
-            kind = CustomField.Type.CHOICE
-        CustomField.objects.create(
-            key=name.removeprefix(CUSTOM),
-            label=header,
-            type=kind,
-            choices=choices if kind == CustomField.Type.CHOICE else [],
-        )
-    return targets
+@transaction.atomic
+def backtest_import(imported: Import, *, by: User) -> Backtest:
+    """Return the backtest of a file that was imported, made when there is none.
 
-
-def fields_for(
-    imported: Import, used: Collection[str], types: Mapping[str, str], there: Known
-) -> dict[str, str]:
-    """Return which field of leads each used column becomes, in the order of the file."""
-    built_in = {field.name: field.type for field in BUILT_IN}
-    wanted = imported.mapping.get("columns", {})
-    found: dict[str, str] = {}
-    for header in imported.headers:
-        if header not in used:
-            continue
-        spec = wanted.get(header, {})
-        name = spec.get("field", "")
-        fits = name in TAKEN_AS_WRITTEN and built_in[name] == types[header]
-        found[header] = name if fits else _custom(header, types[header], there, found)
-    return found
-
-
-def _custom(header: str, kind: str, there: Known, taken: Mapping[str, str]) -> str:
-    base = plain_key(header)
-    key, number = base, 1
-    while CUSTOM + key in taken.values() or not _suits(there.custom.get(key), kind):
-        number += 1
-        key = f"{base}_{number}"
-    return CUSTOM + key
-
-
-def _suits(custom: tuple[str, Any] | None, kind: str) -> bool:
-    if custom is None:
-        return True
-    number = custom[0] == CustomField.Type.NUMBER
-    text = custom[0] in (CustomField.Type.TEXT, CustomField.Type.CHOICE)
-    return number if kind == "number" else text
+    Raises Forbidden, or Conflict when its rows are no longer kept.
+    """
+    can_see_import(by, imported).require()
+    can_backtest(by).require()
+    found = Backtest.objects.filter(imported=imported).order_by("-pk").first()
+    if found is not None:
+        return found
+    if imported.cleared_at is not None:
+        raise Conflict("The rows of this file are no longer kept. Upload it again.")
+    return Backtest.objects.create(imported=imported, created_by=by)

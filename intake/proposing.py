@@ -163,6 +163,11 @@ def plain_header(header: str) -> str:
     return " ".join(re.findall(r"[^\W_]+|\?", letters.casefold()))
 
 
+def names_outcome(header: str) -> bool:
+    """Return whether a header is one that outcomes have."""
+    return plain_header(header) in _OUTCOMES | _STATES
+
+
 def plain_key(header: str) -> str:
     """Return the key of a custom field for a header; "field" where nothing of it is ASCII."""
     return re.sub(r"[^a-z0-9]+", "_", plain_header(header)).strip("_")[:50] or "field"

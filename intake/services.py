@@ -145,14 +145,17 @@ def mapping_of(imported: Import) -> FileMapping:
 
 
 @transaction.atomic
-def start(imported: Import, mapping: Any | None, *, dry_run: bool) -> Job:
+def start(imported: Import, mapping: Any | None, *, dry_run: bool, by: User | None = None) -> Job:
     """Check the file under `mapping` (None: the present one) and then import it; with `dry_run`
-    stop before the first lead is written. Returns the first job.
+    stop before the first lead is written. Returns the first job. A file that a model owner read for
+    a backtest is imported by `by`, who may import.
 
     Raises Invalid for a wrong mapping, Conflict when the import is under way or over.
     """
     imported = _lock(imported)
     if imported.created_by is not None:
+        if by is not None and not can_import(imported.created_by):
+            imported.created_by = by
         can_import(imported.created_by).require()
     if imported.cleared_at is not None:
         raise Conflict("The rows of this file are no longer kept. Upload it again.")
@@ -170,7 +173,7 @@ def start(imported: Import, mapping: Any | None, *, dry_run: bool) -> Job:
     imported.plan = {}
     imported.dry_run = dry_run
     imported.state = Import.State.CHECKING
-    imported.save(update_fields=["mapping", "report", "plan", "dry_run", "state"])
+    imported.save(update_fields=["mapping", "report", "plan", "dry_run", "state", "created_by"])
     job = jobs.start_job(
         CHECK,
         chunks=_check_chunks(imported),

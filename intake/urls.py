@@ -15,6 +15,11 @@ urlpatterns = [
     path("imports/<int:import_id>/stop/", views.stop_import, name="stop_import"),
     path("imports/<int:import_id>/undo/", views.undo_import, name="undo_import"),
     path("imports/<int:import_id>/progress/", views.show_progress, name="show_progress"),
+    path(
+        "imports/<int:import_id>/backtest/",
+        backtest_views.backtest_import,
+        name="backtest_import",
+    ),
     path("imports/<int:import_id>/rejected/", views.download_rejected, name="download_rejected"),
     path("scoring/backtests/", backtest_views.list_backtests, name="list_backtests"),
     path("scoring/backtests/upload/", backtest_views.upload_history, name="upload_history"),

@@ -18,7 +18,7 @@ from core.errors import FieldProblem, Invalid, LeadqualError
 from intake import forms, selectors, services
 from intake.forms import MOST_ROWS, MOST_UPLOAD, UploadForm
 from intake.models import Import
-from intake.policies import can_import, can_undo_import
+from intake.policies import can_backtest, can_import, can_undo_import
 from leads.models import Lead
 
 SHOWN = 100  # rejections on one page
@@ -124,10 +124,21 @@ def _context(request: HttpRequest, imported: Import) -> dict[str, Any]:
         "phase": selectors.phase_of(imported),
         "wrote": bool(report["created"] or report["updated"]),
         "undo": can_undo_import(_viewer(request), imported, at=now()),
+        "may_backtest": bool(
+            imported.state == Import.State.ENDED
+            and imported.cleared_at is None
+            and _has_outcome(imported)
+            and can_backtest(_viewer(request))
+        ),
         "stay": Lead.objects.visible_to(_viewer(request)).filter(
             pk__in=imported.report.get("stay", [])
         ),
     }
+
+
+def _has_outcome(imported: Import) -> bool:
+    columns = imported.mapping.get("columns", {})
+    return any(spec.get("to") == "outcome" for spec in columns.values())
 
 
 def _mapping(
@@ -157,7 +168,7 @@ def check_import(request: HttpRequest, import_id: int) -> HttpResponse:
     mapping, complete = forms.mapping_from(request.POST.dict(), imported)
     try:
         if complete:
-            services.start(imported, mapping, dry_run=True)
+            services.start(imported, mapping, dry_run=True, by=_viewer(request))
         else:
             services.keep_mapping(imported, mapping)
     except Invalid as error:

@@ -14,8 +14,7 @@ from django.db import connection
 from django.db.models import Count, Max
 from redis.exceptions import RedisError
 
-from accounts.models import Team
-from accounts.roles import Role
+from accounts.selectors import Capacity, capacity
 from core.clock import now
 from pipeline.effectiveness import Share, wilson
 from pipeline.models import CriteriaReport
@@ -42,19 +41,6 @@ class Standings:
     counts: Ints
     tiers: Mapping[str, int]
     rises: Ints
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """People who work leads, and how many first steps they do a day together."""
-
-    reps: int
-    a_day: int
-
-    @property
-    def each(self) -> float:
-        """First steps of one person a day."""
-        return self.a_day / self.reps if self.reps else 0.0
 
 
 @dataclass(frozen=True)
@@ -95,20 +81,20 @@ def read_thresholds(live: LiveModel, models: Sequence[LiveModel]) -> Thresholds:
     most when nothing is kept.
     """
     standings, rises = _standings(live)
-    capacity = _capacity()
+    people = capacity()
     closed = _closed(live.key)
     a_day = [(m, rises[m.key][m.model.hot] / WORKING_DAYS) for m in models if m.key in rises]
     elsewhere = [(model, n) for model, n in a_day if model.key != live.key]
     more = sum(n for _, n in elsewhere)
     marks = tuple(
-        mark_at(m, standings, capacity, closed, more)
+        mark_at(m, standings, people, closed, more)
         for m in range(live.model.warm + LEAST_ABOVE, SCORES, STEP)
     )
-    present = mark_at(live.model.hot, standings, capacity, closed, more)
+    present = mark_at(live.model.hot, standings, people, closed, more)
     proposed, why = propose(marks)
-    warm = mark_at(live.model.warm, standings, capacity, closed, more)
-    each = tuple((model, n / max(1, capacity.reps)) for model, n in elsewhere)
-    return Thresholds(standings, capacity, marks, present, warm, proposed, why, each)
+    warm = mark_at(live.model.warm, standings, people, closed, more)
+    each = tuple((model, n / max(1, people.reps)) for model, n in elsewhere)
+    return Thresholds(standings, people, marks, present, warm, proposed, why, each)
 
 
 def _standings(live: LiveModel) -> tuple[Standings, dict[str, list[int]]]:
@@ -169,17 +155,6 @@ def _rises() -> dict[str, list[int]]:
             rises[low] += n
             rises[high + 1] -= n
     return {key: [int(n) for n in np.cumsum(rises)[:SCORES]] for key, rises in found.items()}
-
-
-def _capacity() -> Capacity:
-    """Count the active reps of each team, each with the team's first steps a day."""
-    teams = (
-        Team.objects.filter(members__is_active=True, members__role=Role.REP)
-        .annotate(reps=Count("members"))
-        .values_list("reps", "capacity")
-    )
-    reps = sum(n for n, _ in teams)
-    return Capacity(reps, sum(n * each for n, each in teams))
 
 
 def _closed(key: str) -> tuple[Ints, Ints]:

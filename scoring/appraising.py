@@ -103,11 +103,12 @@ def sentence(found: Mapping[str, Any]) -> str:
     gain = at["ours"] - at["live"]
     return (
         f"With {work} you would have reached {at['ours']:.0f} wins instead of {at['live']:.0f} "
-        f"({_signed(gain)}, 95 % between {_signed(at['low'])} and {_signed(at['high'])})."
+        f"({signed(gain)}, 95 % between {signed(at['low'])} and {signed(at['high'])})."
     )
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Return a whole number with its sign."""
     rounded = round(value)
     return f"+{rounded}" if rounded > 0 else f"−{-rounded}" if rounded < 0 else "0"
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
-from accounts.models import Team, User
+from accounts.models import User
 from accounts.policies import can_change_configuration
-from accounts.roles import Role
+from accounts.selectors import capacity
 from core import jobs
 from core.errors import Conflict
 from core.models import Job
@@ -300,10 +300,7 @@ def time_for(training: Training, test: Ints, hot: Any) -> tuple[int, float | Non
         return _wanted(hot), None
     span = float(training.at[test].max() - training.at[test].min()) / 86_400
     days = max(1.0, span * _WORKDAYS / _WEEK)
-    reps = User.objects.filter(is_active=True, role=Role.REP).values_list("team", flat=True)
-    capacity = dict(Team.objects.values_list("pk", "capacity"))
-    each_day = sum(capacity.get(team, 30) if team else 30 for team in reps)
-    return int(min(_wanted(hot), each_day * days)), days
+    return int(min(_wanted(hot), capacity().a_day * days)), days
 
 
 def _wanted(hot: Any) -> int:

@@ -79,6 +79,16 @@ other_manager     w     w     w      w       .
 model_owner       w     w     w      w       .
 admin             w     w     w      w       .
 """
+BACKTESTS_IMPORTS = """
+                 own   team  other unowned missing
+owner             r     r     r      r       r
+mate              r     r     r      r       r
+stranger          r     r     r      r       r
+manager           r     r     r      r       r
+other_manager     r     r     r      r       r
+model_owner       .     .     .      .       .
+admin             w     w     w      w       .
+"""
 MAKES_BACKTESTS = """
                  own   team  other unowned missing
 owner             r     r     r      r       r
@@ -232,6 +242,7 @@ TABLE: dict[str, dict[str, Rule]] = {
     "intake:undo_import": {"POST": Rule(IMPORTS, 403)},
     "intake:show_progress": {"GET": Rule(IMPORTS)},
     "intake:download_rejected": {"GET": Rule(IMPORTS)},
+    "intake:backtest_import": {"POST": Rule(BACKTESTS_IMPORTS, 302)},
     "intake:list_backtests": {"GET": Rule(SEES_PIPELINE)},
     # Nothing is uploaded: whoever may test is told so.
     "intake:upload_history": {"POST": Rule(MAKES_MODELS, 422)},

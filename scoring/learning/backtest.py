@@ -147,7 +147,9 @@ def backtest(history: History, options: Options) -> Result:
     if 0 < truth.sum() < len(truth):
         gain = auc_gain(truth, ranking, start)
         interval = bootstrap(lambda rows: rank_auc(truth[rows], ranking[rows]), truth, options.seed)
-        notices += _remarks(history, inside, y, outside, truth, p, ranking, interval)
+        leaky = {notice.field for notice in learned.notices if notice.code == "leak"}
+        usable = [name for name in inside.columns if name not in leaky - learned.muted.keys()]
+        notices += _remarks(history, inside.only(usable), y, outside, truth, p, ranking, interval)
     else:
         text = "All leads held out have the same outcome: nothing can be said about them."
         notices.append(Notice("one_class_held_out", options.outcome, text))

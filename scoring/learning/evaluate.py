@@ -15,6 +15,7 @@ ECE_BINS = 10  # of equal numbers of leads
 TIERS = {"hot": (0.0, 0.2), "warm": (0.2, 0.5), "cold": (0.5, 1.0)}  # of the ranking, from the top
 TOP = 0.1
 DRAWS = 400
+MOST_DRAWN = 5_000  # leads in a draw of `reach`
 FLOOR_DRAWS = 200
 LEAST_OUTCOMES, LEAST_OF_EACH = 100, 30
 LEAST_GAIN_Z = 1.645  # of unseen training leads' log loss against the base rate: one-sided 95 %
@@ -81,25 +82,45 @@ def share_won(y: Floats, ranking: Floats, start: float, stop: float) -> float:
 
 def gain_curve(y: Floats, ranking: Floats, points: int = 50) -> Floats:
     """Return which share of all won is among the best i / points of the leads, i = 0 … points."""
-    ends = np.arange(points + 1) / points
-    caught = [0.0, *(share_won(y, ranking, 0.0, end) * end for end in ends[1:])]
-    return np.array(caught) / float(y.mean())
+    calls = len(y) * np.arange(points + 1) / points
+    caught: Floats = wins_by(y, ranking, calls) / float(y.sum())
+    return caught
+
+
+def wins_by(y: Floats, ranking: Floats, calls: Floats) -> Floats:
+    """Return how many won are among the best leads by each number of `calls` (k,), which need not
+    be whole; ties count with their part.
+    """
+    _, place, counts = np.unique(-ranking, return_inverse=True, return_counts=True)
+    won = np.cumsum(np.bincount(place, weights=y))
+    found: Floats = np.interp(calls, np.append(0, np.cumsum(counts)), np.append(0.0, won))
+    return found
 
 
 def wins_at(y: Floats, ranking: Floats, calls: int) -> float:
     """Return how many won are among the best `calls` leads; ties count with their part."""
-    return share_won(y, ranking, 0.0, calls / len(y)) * calls
+    return float(wins_by(y, ranking, np.array([float(calls)]))[0])
 
 
-def wins_gained(
-    y: Floats, ours: Floats, theirs: Floats, calls: int, seed: int = 0
-) -> tuple[float, float, float]:
-    """Return (more won by the same number of calls, lower, upper), two-sided 95 %, by bootstrap."""
+def reach(y: Floats, ours: Floats, theirs: Floats, steps: int, seed: int = 0) -> Floats:
+    """Return, for calls to the best i / steps of the leads, i = 0 … steps, the wins by our ranking
+    and by theirs, and between which numbers the difference lies (two-sided 95 %, by bootstrap).
 
-    def gain(rows: Ints) -> float:
-        return wins_at(y[rows], ours[rows], calls) - wins_at(y[rows], theirs[rows], calls)
-
-    return gain(np.arange(len(y))), *bootstrap(gain, y, seed, TWO_SIDED)
+    The shape is (steps + 1, 4).
+    """
+    n, shares = len(y), np.arange(steps + 1) / steps
+    wins = [wins_by(y, ranking, n * shares) for ranking in (ours, theirs)]
+    drawn = min(n, MOST_DRAWN)
+    random = np.random.default_rng(seed)
+    gains = []
+    for _ in range(DRAWS):
+        rows = random.integers(n, size=drawn)
+        truth, calls = y[rows], drawn * shares
+        gains.append(wins_by(truth, ours[rows], calls) - wins_by(truth, theirs[rows], calls))
+    middle = wins[0] - wins[1]
+    # Fewer leads drawn than there are: the spread of all of them is that much narrower.
+    around = (np.quantile(gains, TWO_SIDED, axis=0) * n / drawn - middle) * np.sqrt(drawn / n)
+    return np.column_stack([*wins, *(middle + around)])
 
 
 @dataclass(frozen=True)

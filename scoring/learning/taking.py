@@ -5,7 +5,7 @@ counting as in the present model, at the same log-odds, from its assumed average
 more is known than the history knew has the learned points and probability.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scoring.definitions import Icp, Model
@@ -16,25 +16,33 @@ from scoring.scorecard import Scorecard
 KEPT = ("engagement", "qualification")
 
 
-def for_fields(definitions: Definitions, name_of: Mapping[str, str]) -> Definitions:
-    """Return the definitions with the fields of the file replaced by fields of leads."""
+def for_fields(
+    definitions: Definitions,
+    name_of: Mapping[str, str],
+    said: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+) -> Definitions:
+    """Return the definitions with the fields of the file replaced by fields of leads.
+
+    `said` returns a condition on a field of the file in the words that leads have there.
+    """
+
+    def renamed(rule: Any) -> Any:
+        if isinstance(rule, list):
+            return [renamed(part) for part in rule]
+        if not isinstance(rule, Mapping):
+            return rule
+        if "field" in rule:
+            rule = rule if said is None else said(rule)
+            return {**rule, "field": name_of.get(rule["field"], rule["field"])}
+        return {key: renamed(part) for key, part in rule.items()}
+
     attributes = [
-        {**a, "bands": [{**b, "rule": _renamed(b["rule"], name_of)} for b in a["bands"]]}
+        {**a, "bands": [{**b, "rule": renamed(b["rule"])} for b in a["bands"]]}
         for a in definitions.icp["attributes"]
     ]
     types = {name_of.get(name, name): kind for name, kind in definitions.types.items()}
     icp = {**definitions.icp, "attributes": attributes}
     return Definitions(icp, definitions.model, types, definitions.scale, definitions.counts)
-
-
-def _renamed(rule: Any, name_of: Mapping[str, str]) -> Any:
-    if isinstance(rule, list):
-        return [_renamed(part, name_of) for part in rule]
-    if not isinstance(rule, Mapping):
-        return rule
-    if "field" in rule:
-        return {**rule, "field": name_of.get(rule["field"], rule["field"])}
-    return {key: _renamed(part, name_of) for key, part in rule.items()}
 
 
 def icp_like(definitions: Definitions, icp: Mapping[str, Any]) -> dict[str, Any]:

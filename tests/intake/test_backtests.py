@@ -1,6 +1,8 @@
 """Backtests: from an uploaded file to drafts of a profile and its model."""
 
 import io
+import json
+import re
 from typing import Any
 
 import numpy as np
@@ -12,16 +14,18 @@ from accounts.models import User
 from accounts.roles import Role
 from core.jobs import run_one_chunk
 from core.versions import Version
-from intake.backtests import fields_for, pick_lines, read_past_leads, sheet_of, take_model
-from intake.models import Backtest
-from intake.services import known
-from leads.models import CustomField
+from intake.backtest_columns import LEAVE_OUT, NEW, Columns
+from intake.backtests import pick_lines, sheet_of, take_model
+from intake.models import Backtest, Import
+from intake.services import read_file, start
+from leads.models import CustomField, Lead
 from scoring.features import signal_matrix
 from scoring.fields import all_fields, field_types
 from scoring.learning.points import facts_of
 from scoring.learning.table import Table, column_of_texts
-from scoring.live import load_model
+from scoring.live import live_config, load_model
 from scoring.models import ModelVersion, RefusedSignal
+from scoring.training import read_training
 from tests import factories
 from tests.scoring.learning.worlds import as_csv, made
 
@@ -77,7 +81,12 @@ def test_from_a_file_to_drafts_that_score_as_what_was_learned(pages: Client, own
     assert '<option value="7:0" selected>' in form  # proposed
     test = finished(pages, test)
     page = text_of(pages, test)
-    assert "With the same 42 calls you would have reached" in page
+    assert "With the same 30 calls a day, for 150 new leads, you would have reached" in page
+    assert "There is no active rep yet" in page
+    more = text_of(pages, test, "?calls=60&leads=150")
+    assert "With the same 60 calls a day, for 150 new leads, you would have reached" in more
+    assert "all wins are reached" in text_of(pages, test, "?calls=150&leads=150")
+    assert "greater than or equal to 1" in text_of(pages, test, "?calls=0&leads=150")
     assert "Worth taking" in page
     assert page.count('class="vega"') == 2
     assert "Why lost" in page  # named as a leak
@@ -101,9 +110,9 @@ def test_from_a_file_to_drafts_that_score_as_what_was_learned(pages: Client, own
     assert refused["key"] not in {signal.key for signal in taken.model.signals}
     assert taken.framework == load_model(_b2b(), types).framework
     sheet = sheet_of(test.imported)
-    shown = {"Employees": "number", "Pages": "number"}
-    of_file = {name: shown.get(name, "text") for name in sheet.header[:-1]}
-    targets = fields_for(test.imported, list(of_file), of_file, known(test.imported))
+    test.imported.refresh_from_db()
+    chooser = Columns(test)
+    targets = {h: t.field for h, t in chooser.targets(chooser.chosen({})).items()}
     columns = {
         name: column_of_texts(name, texts, types[name])
         for header, texts in zip(sheet.header, sheet.columns, strict=True)
@@ -138,6 +147,7 @@ def test_a_refused_line_is_not_suggested_again(pages: Client, owner: User) -> No
     [
         (b"Size;Result\n" + b"big;won\nsmall;lost\n" * 3, "at least 20 are needed"),
         (b"Size;Result\n" + b"big;won\nbig;lost\nsmall;lost\n" * 5, "at least 20 are needed"),
+        (b"Result\n" + b"won\nlost\n" * 30, "there is no column to learn from"),
     ],
 )
 def test_what_cannot_be_learned_from_is_said(pages: Client, raw: bytes, said: str) -> None:
@@ -148,6 +158,13 @@ def test_what_cannot_be_learned_from_is_said(pages: Client, raw: bytes, said: st
 def test_a_file_without_an_outcome_says_what_it_lacks(pages: Client) -> None:
     test = uploaded(pages, b"Id;Name\n" + b"".join(b"%d;n%d\n" % (i, i) for i in range(30)))
     assert "none can be the outcome" in text_of(pages, test)
+    # What ended the same for all is named, and nothing else is taken for the outcome instead.
+    test = uploaded(pages, b"Size;Result\n" + b"big;won\nsmall;won\n" * 20)
+    page = text_of(pages, test)
+    assert "Result is won for every lead" in page
+    assert '<option value="" selected>' in page
+    response = pages.post(f"/scoring/backtests/{test.pk}/start/", {"outcome": ""})
+    assert (response.status_code, response.content.count(b"This field is required")) == (422, 1)
     response = pages.post("/scoring/backtests/upload/", {"file": SimpleUploadedFile("a.csv", b"")})
     assert response.status_code == 422
 
@@ -161,17 +178,108 @@ def test_managers_read_and_do_not_take(pages: Client, owner: User) -> None:
     assert "Model owners and admins change the configuration." in page
 
 
-def test_a_column_goes_to_the_field_that_an_import_would_give_it(owner: User) -> None:
-    CustomField.objects.create(key="budget", label="Budget", type="number")
-    test = read_past_leads(io.BytesIO(history()), "past.csv", by=owner)
-    types = {"Employees": "number", "Channel": "text", "Budget": "text"}
-    found = fields_for(test.imported, list(types), types, known(test.imported))
-    # The custom field there is holds numbers, so these texts need one of their own.
-    assert found == {
-        "Employees": "custom.employees",  # no company in the file
-        "Channel": "source",
-        "Budget": "custom.budget_2",
+def told(n: int = 600) -> bytes:
+    """Past leads with a yes-or-no column, an answer, a country and a column of free choice."""
+    random = np.random.default_rng(4)
+    repeat, trust, size = random.integers(2, size=n), random.integers(3, size=n), random.random(n)
+    y = random.random(n) < 1 / (1 + np.exp(1.5 - 1.6 * repeat - 0.9 * trust - size))
+    columns = {
+        "Repeat": np.array(["No", "Yes"])[repeat],
+        "Budget": np.array(["Low", "Mid", "High"])[trust],
+        "Land": np.array(["Germany", "Austria"])[(size > 0.5).astype(int)],
+        "Herkunft der Idee": np.array(["A", "B", "C"])[random.integers(3, size=n) * (1 - repeat)],
     }
+    return as_csv({k: list(v) for k, v in columns.items()}, y.astype(float), ";")
+
+
+def choices(page: str, header: str) -> str:
+    """The select of a column on the page."""
+    return page[page.index(f">{header}</label>") :].partition("</tr>")[0]
+
+
+def test_columns_become_fields_that_the_same_file_fills_when_it_is_imported(
+    pages: Client, owner: User
+) -> None:
+    test = finished(pages, uploaded(pages, told()))
+    page = text_of(pages, test)
+    assert "New field “Repeat” (yes or no)" in choices(page, "Repeat")
+    assert '<option value="field:country" selected>' in choices(page, "Land")
+    assert "An import would make it the answer “budget”" in choices(page, "Budget")
+
+    # What does not fit is said in its row, and nothing is made, lost or refused.
+    keep = [line["key"] for line in test.suggested["lines"] if line["field"] != "Land"]
+    data = {"use": keep, "model": "b2b", "to-1": "field:industry", "to-2": "field:industry"}
+    response = pages.post(f"/scoring/backtests/{test.pk}/take/", data)
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "becomes this field already" in choices(page, "Land")
+    assert '<option value="field:industry" selected>' in choices(page, "Land")
+    assert re.findall('name="use" value="([^"]*)"[^>]* checked', page) == keep
+    data |= {"to-1": "field:industry", "to-2": LEAVE_OUT}
+    response = pages.post(f"/scoring/backtests/{test.pk}/take/", data)
+    assert "needs a column for company" in choices(response.content.decode(), "Budget")
+    data |= {"to-1": "field:employees"}
+    response = pages.post(f"/scoring/backtests/{test.pk}/take/", data)
+    assert "do not fit that field" in choices(response.content.decode(), "Budget")
+    assert not CustomField.objects.exists()
+    assert not RefusedSignal.objects.exists()
+
+    response = pages.post(
+        f"/scoring/backtests/{test.pk}/take/",
+        {"use": [v["key"] for v in test.suggested["lines"]], "model": "b2b"},
+    )
+    version = ModelVersion.objects.latest("pk")
+    assert response["Location"] == f"/scoring/versions/{version.pk}/"
+    types = {field.key: field.type for field in CustomField.objects.all()}
+    assert types["repeat"] == "bool"
+    assert types["budget"] == "choice"
+    rules = json.dumps(version.icp.definition["attributes"])
+    assert re.search(r'"field": "custom.repeat"[^}]*"value": (true|false)', rules), rules
+    assert re.search(r'"field": "country"[^}]*"(DE|AT)"', rules), rules
+
+    # Imported under the mapping as it is now, past leads have the points that were learned.
+    imported = Import.objects.get(pk=test.imported_id)
+    assert imported.mapping["columns"]["Budget"]["to"] == "custom"
+    admin = factories.make_user("ada@works.example", role=Role.ADMIN)
+    start(imported, None, dry_run=False, by=admin)  # a model owner may not
+    while run_one_chunk():
+        pass
+    live = load_model(version, field_types(all_fields()))
+    used = live.icp.fields()
+    assert (
+        Lead.objects.filter(custom__repeat__isnull=False, country__in=("DE", "AT")).count() == 600
+    )
+    known_leads = read_training([live_config()], [f for n, f in all_fields().items() if n in used])
+    x = signal_matrix(live.model, live.icp, known_leads.rows.facts, field_types(all_fields()))
+    scores = live.card.score(x, np.zeros(len(x), dtype=bool))
+    assert np.median(scores.free) == pytest.approx(50, abs=0.5)
+    assert live.card.probability(scores).mean() == pytest.approx(known_leads.y.mean(), abs=0.02)
+
+
+def test_a_file_that_was_imported_is_tested_from_its_page(config: None) -> None:
+    admin = factories.make_user(role=Role.ADMIN)
+    pages = Client()
+    pages.force_login(admin)
+    CustomField.objects.create(key="repeat", label="Repeat", type="bool")
+    imported = read_file(io.BytesIO(told()), "past.csv", by=admin)
+    start(imported, None, dry_run=False)
+    while run_one_chunk():
+        pass
+    address = f"/imports/{imported.pk}/"
+    assert "Backtest this file" in pages.get(address).content.decode()
+    first = pages.post(f"{address}backtest/")["Location"]
+    assert pages.post(f"{address}backtest/")["Location"] == first
+    test = finished(pages, Backtest.objects.get())
+    page = text_of(pages, test)
+    # Its leads have what the import made of the columns, and no more can be filled.
+    assert '<option value="custom:repeat" selected>' in choices(page, "Repeat")
+    assert f'<option value="{LEAVE_OUT}" selected>' in choices(page, "Budget")
+    assert f'<option value="{NEW}">' in choices(page, "Budget")
+    take_model(test, [v["key"] for v in test.suggested["lines"]], _b2b(), by=admin)
+    fields = {a["key"] for a in ModelVersion.objects.latest("pk").icp.definition["attributes"]}
+    assert "budget" not in fields
+    imported.refresh_from_db()
+    assert imported.mapping["columns"]["Budget"]["to"] == "evidence"
 
 
 def test_nothing_is_taken_without_a_line(pages: Client, owner: User) -> None:

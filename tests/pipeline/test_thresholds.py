@@ -6,11 +6,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team, User
+from accounts.selectors import Capacity
 from core.errors import Invalid
 from pipeline.thresholds import (
     SCORES,
     WORKING_DAYS,
-    Capacity,
     Standings,
     mark_at,
     moved,
@@ -55,6 +55,7 @@ def test_the_lowest_mark_that_fits_and_tells_is_proposed() -> None:
 @pytest.mark.django_db
 def test_the_page_counts_open_leads_as_they_stand(rep: User, manager: User, team: Team) -> None:
     factories.make_user(team=team)
+    factories.make_user(team=None)
     for times in range(4):
         lead = factories.make_lead(owner=rep)
         if times:
@@ -68,11 +69,11 @@ def test_the_page_counts_open_leads_as_they_stand(rep: User, manager: User, team
     open_scores = list(Standing.objects.filter(lead__kind="b2b").values_list("score", flat=True))
     assert found.standings.counts.sum() == len(open_scores) == 4
     assert found.present.open == sum(score >= 60 for score in open_scores)
-    assert (found.capacity.reps, found.capacity.a_day) == (2, 60)
+    assert (found.capacity.reps, found.capacity.a_day) == (3, 90)
     # Three rose over the mark, by a hand-raise or by the answer after it.
     assert found.standings.rises[60] == found.present.open == 3
-    assert {m.key: a_day for m, a_day in found.others} == {"general": 1 / WORKING_DAYS / 2}
-    assert found.present.together == pytest.approx(4 / WORKING_DAYS / 2)
+    assert {m.key: a_day for m, a_day in found.others} == {"general": 1 / WORKING_DAYS / 3}
+    assert found.present.together == pytest.approx(4 / WORKING_DAYS / 3)
     assert {t: (a, b) for t, a, b in moved(found.standings, live, 100, 40)}["hot"] == (3, 0)
     client = log_in(manager)
     with CaptureQueriesContext(connection) as queries:

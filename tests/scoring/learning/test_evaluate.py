@@ -9,12 +9,12 @@ from scoring.learning.evaluate import (
     calibration_floor,
     gain_curve,
     measure,
+    reach,
     recalibrate,
     share_won,
     verdict,
     wilson,
     wins_at,
-    wins_gained,
 )
 from scoring.learning.screening import rank_auc
 
@@ -115,9 +115,20 @@ def test_the_gain_curve_counts_the_won_among_the_best():
 def test_the_same_calls_win_more_by_a_better_ranking():
     random = np.random.default_rng(0)
     y = (random.random(600) < 0.3).astype(float)
-    gain, low, high = wins_gained(y, y + random.normal(0, 0.7, 600), random.random(600), 120)
-    assert 0 < low < gain < high
-    assert wins_gained(y, y, y, 120) == (0, 0, 0)
+    ours, theirs = y + random.normal(0, 0.7, 600), random.random(600)
+    found = reach(y, ours, theirs, 200)
+    assert found.shape == (201, 4)
+    assert found[0] == pytest.approx([0, 0, 0, 0])
+    assert found[-1] == pytest.approx([y.sum(), y.sum(), 0, 0])
+    wins, other, low, high = found[40]  # a fifth
+    assert (wins, other) == (wins_at(y, ours, 120), pytest.approx(wins_at(y, theirs, 120)))
+    assert 0 < low < wins - other < high
+    assert reach(y, y, y, 10)[:, 2:] == pytest.approx(np.zeros((11, 2)))
+    # Of more leads than are drawn the interval is that of all of them, not of the draw.
+    many = np.tile(np.arange(600), 20)
+    jitter = random.normal(0, 1e-6, (2, len(many)))
+    wide = reach(y[many], ours[many] + jitter[0], theirs[many] + jitter[1], 5)[1]
+    assert (wide[3] - wide[2]) / (high - low) == pytest.approx(np.sqrt(20), rel=0.2)
 
 
 def test_bins_of_calibration_carry_the_interval_of_what_was_seen():
