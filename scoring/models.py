@@ -625,15 +625,18 @@ from scoring import triggers  # noqa: E402, F401
 class RefusedSignal(models.Model):
     """A suggested signal that a person did not want, and the evidence there was then.
 
-    It stays refused until its evidence changes (scoring.learning.suggesting.still_refused).
+    It stays refused until its evidence changes (scoring.learning.suggesting.has_changed).
     """
 
     fingerprint = models.CharField(
         max_length=16, unique=True, help_text="of its rule (scoring.learning.suggesting)"
     )
     label = models.TextField()
+    rule = models.JSONField(help_text="A condition tree, by which the same line is known again.")
     n = models.PositiveIntegerField(help_text="Leads that had it.")
     effect = models.FloatField(help_text="In log-odds.")
+    low = models.FloatField(help_text="Of its 90 % interval, in log-odds.")
+    high = models.FloatField(help_text="Of its 90 % interval, in log-odds.")
     refused_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -296,22 +296,32 @@ def take(suggestion: Suggestion, keep: Collection[str], *, by: User) -> ModelVer
 
 def refusals() -> list[Refusal]:
     """Return what people did not want, with the evidence there was."""
-    rows = RefusedSignal.objects.values_list("fingerprint", "n", "effect")
-    return [Refusal(*row) for row in rows]
+    names = ("fingerprint", "rule", "n", "effect", "low", "high")
+    return [Refusal(*row) for row in RefusedSignal.objects.values_list(*names)]
 
 
 def refuse(lines: Sequence[Mapping[str, Any]], keep: Collection[str], *, by: User) -> None:
-    """Refuse the lines whose keys are not kept, and forget refusals of those that are."""
+    """Refuse the lines whose keys are not kept, and forget refusals of those that are.
+
+    A line that was refused before and is again counts by the evidence there is now.
+    """
     for line in lines:
+        before = line.get("refused_before")
+        if before and before != line["fingerprint"]:
+            RefusedSignal.objects.filter(fingerprint=before).delete()
         if line["key"] in keep:
             RefusedSignal.objects.filter(fingerprint=line["fingerprint"]).delete()
         else:
+            to_odds = line["effect"] / line["points"] if line["points"] else 0.0
             RefusedSignal.objects.update_or_create(
                 fingerprint=line["fingerprint"],
                 defaults={
                     "label": line["label"],
+                    "rule": line["rule"],
                     "n": line["n"],
                     "effect": line["effect"],
+                    "low": line["low"] * to_odds,
+                    "high": line["high"] * to_odds,
                     "refused_by": by,
                     "refused_at": DatabaseNow(),
                 },

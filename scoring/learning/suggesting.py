@@ -7,11 +7,12 @@ leads alike.
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from core import conditions
 from core.errors import Invalid
 from scoring.features import Bools, Floats, signal_matrix
 from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES, wilson
@@ -23,7 +24,8 @@ from scoring.learning.table import Table
 
 CHOSEN_PRECISION = 1.0  # of the prior for intervals of lines that were chosen from few outcomes
 LEAST_IN_HALF = 10  # leads, and as many without the line, below which a half says nothing
-MORE_EVIDENCE = 1.5  # times as many leads of a line, from which a refusal is asked again
+SAME_LEADS = 0.5  # share of the leads of two lines that both hold for, from which they are one
+MORE_EVIDENCE = 2.0  # times as many leads of a line, from which a refusal is asked again
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Line:
     outcomes, so it is narrower than it would be on new ones. `n` leads had it, `won` of them were
     won, a share that is `rate_low` to `rate_high` (90 %, Wilson). `halves` are the estimates in
     log-odds on the earlier and the later half, None where too few; `stable` is False when they
-    contradict the line. `rule` is a condition tree, `fingerprint` the same for the same rule.
+    contradict the line. `rule` is a condition tree, `fingerprint` the same for the same rule;
+    `refused_before` is that of a line which was refused and whose evidence has changed since.
     """
 
     key: str
@@ -53,6 +56,7 @@ class Line:
     stable: bool
     rule: Mapping[str, Any]
     fingerprint: str
+    refused_before: str = ""
 
     @property
     def rate(self) -> float:
@@ -80,11 +84,16 @@ class Suggestions:
 
 @dataclass(frozen=True)
 class Refusal:
-    """That a person did not want a line, and the evidence there was then."""
+    """That a person did not want a line, and the evidence there was then: `n` leads, and an
+    `effect` in log-odds with its interval `low` to `high`.
+    """
 
     fingerprint: str
+    rule: Mapping[str, Any]
     n: int
     effect: float
+    low: float
+    high: float
 
 
 def suggest(
@@ -120,8 +129,9 @@ def suggest(
     weights = weights * learned.recency.weights(len(y))
     lines = lines_of(definitions, table, y, weights, seed=seed, in_order=time is not None)
     notices = list(learned.notices)
+    lines = [_with_refusal(line, refused, table) for line in lines]
     old = {refusal.fingerprint: refusal for refusal in refused}
-    out = [line for line in lines if still_refused(line, old.get(line.fingerprint))]
+    out = [v for v in lines if v.refused_before and not has_changed(v, old[v.refused_before])]
     if definitions is not None and out:
         definitions = definitions.without([line.key for line in out], table, y, weights)
         lines = [line for line in lines if line not in out]
@@ -130,12 +140,38 @@ def suggest(
     return Suggestions(learned, definitions, lines, notices, bool(enough))
 
 
-def still_refused(line: Line, refusal: Refusal | None) -> bool:
-    """Return whether a refusal holds: until half as many leads more, or another effect."""
-    if refusal is None:
-        return False
-    as_points = refusal.effect * (line.points / line.effect if line.effect else 1.0)
-    return line.n < MORE_EVIDENCE * max(1, refusal.n) and line.low <= as_points <= line.high
+def _with_refusal(line: Line, refused: Collection[Refusal], table: Table) -> Line:
+    """Return the line with the refusal that was of the same: it reads the same fields, points the
+    same way and holds for mostly the same leads of `table`, wherever the edges of its values are.
+    """
+    own = _holds(line.rule, table)
+    best, most = "", SAME_LEADS
+    for refusal in refused:
+        if line.effect * refusal.effect <= 0:
+            continue
+        if conditions.fields_of(refusal.rule) != conditions.fields_of(line.rule):
+            continue
+        if next(conditions.problems(refusal.rule, table.types), None) is not None:
+            continue  # the field has other values now
+        other = _holds(refusal.rule, table)
+        either = int((own | other).sum())
+        share = int((own & other).sum()) / either if either else 0.0
+        if share >= most:
+            best, most = refusal.fingerprint, share
+    return replace(line, refused_before=best)
+
+
+def _holds(rule: Mapping[str, Any], table: Table) -> Bools:
+    held: Bools = conditions.evaluate(rule, table, table.types) == conditions.TRUE
+    return held
+
+
+def has_changed(line: Line, refusal: Refusal) -> bool:
+    """Return whether there is reason to ask again: twice as many leads have the line, or its effect
+    is outside the interval that it had when it was refused.
+    """
+    more = line.n >= MORE_EVIDENCE * max(1, refusal.n)
+    return more or not refusal.low <= line.effect <= refusal.high
 
 
 def lines_of(

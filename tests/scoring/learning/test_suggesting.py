@@ -4,7 +4,7 @@ import pytest
 from core.errors import Invalid
 from scoring.learning.points import define
 from scoring.learning.signals import learn_signals
-from scoring.learning.suggesting import Refusal, fingerprint, still_refused, suggest
+from scoring.learning.suggesting import Refusal, fingerprint, has_changed, suggest
 from scoring.learning.table import table_of
 from tests.scoring.learning import worlds
 from tests.scoring.learning.worlds import made
@@ -41,12 +41,23 @@ def test_a_line_that_turns_half_way_is_not_stable():
         assert not by_field["A"].stable
 
 
+def refusal_of(line, **changes):
+    odds = line.effect / line.points
+    evidence = {
+        "n": line.n,
+        "effect": line.effect,
+        "low": line.low * odds,
+        "high": line.high * odds,
+    }
+    return Refusal(line.fingerprint, line.rule, **{**evidence, **changes})
+
+
 def test_a_refused_line_stays_out_until_its_evidence_changes():
     columns, y = made("strong", 800)
     table = worlds.table_of(columns)
     first = suggest(table, y)
     worst = first.lines[0]
-    refusal = Refusal(worst.fingerprint, worst.n, worst.effect)
+    refusal = refusal_of(worst)
     second = suggest(table, y, refused=[refusal])
     assert worst.fingerprint not in {line.fingerprint for line in second.lines}
     assert "refused" in {notice.code for notice in second.notices}
@@ -54,8 +65,36 @@ def test_a_refused_line_stays_out_until_its_evidence_changes():
     # What is left still has its median lead at 50 and predicts the share won.
     assert np.median(second.definitions.points(table)) == pytest.approx(50, abs=0.06)
     assert second.definitions.probability(table).mean() == pytest.approx(y.mean(), abs=0.005)
-    assert not still_refused(worst, Refusal(worst.fingerprint, worst.n // 2, worst.effect))
-    assert not still_refused(worst, Refusal(worst.fingerprint, worst.n, -worst.effect))
+    assert not has_changed(worst, refusal)
+    assert has_changed(worst, refusal_of(worst, n=worst.n // 2))
+    assert has_changed(worst, refusal_of(worst, low=worst.effect * 2, high=worst.effect * 3))
+
+
+def test_a_refused_line_is_known_again_where_its_edges_moved():
+    random = np.random.default_rng(7)
+    size = np.round(random.lognormal(4, 1, 1600))
+    trust = random.integers(3, size=1600)
+    odds = np.where(size > 55, 0.8, -0.8) + 0.9 * (trust - 1)
+    y = (random.random(1600) < 1 / (1 + np.exp(-odds))).astype(float)
+
+    def found(rows, refused=()):
+        columns = {"Size": list(size[rows]), "Trust": [f"t{t}" for t in trust[rows]]}
+        table = table_of(columns, {"Size": "number", "Trust": "text"})
+        return suggest(table, y[rows], refused=refused)
+
+    first = [line for line in found(np.arange(800)).lines if line.field == "Size"]
+    refused = [refusal_of(line) for line in first]
+    assert refused
+    other = np.arange(500, 1300)  # as many leads, other edges
+    again = [line for line in found(other).lines if line.field == "Size"]
+    assert not {line.fingerprint for line in again} <= {line.fingerprint for line in first}
+    asked = [line for line in found(other, refused).lines if line.field == "Size"]
+    assert len(asked) < len(again)
+    kept = found(other, refused)
+    assert {line.field for line in kept.lines} >= {"Trust"}
+    # With twice as many leads it is asked again, and says what was refused.
+    more = [line for line in found(np.arange(1600), refused).lines if line.field == "Size"]
+    assert {line.refused_before for line in more} & {refusal.fingerprint for refusal in refused}
 
 
 def test_leads_that_count_nothing_do_not_count():
