@@ -23,7 +23,7 @@ from scoring.learning.evaluate import (
 from scoring.learning.screening import rank_auc
 
 DRAWS = 400
-MOST_DRAWN = 5_000  # the latest leads, on which intervals are drawn
+MOST_DRAWN = 5_000  # leads in one draw for an interval
 CAPACITY = (0.05, 0.5)  # least and most share of the leads that count as "called"
 LEAST_A_DAY = 5  # calls below which the sentence counts them all
 CURVE = 20  # steps of the gain curve
@@ -98,11 +98,11 @@ def sentence(found: Mapping[str, Any]) -> str:
     """Return the headline: what the same work would have won."""
     at = found["capacity"]
     per_day = at["per_day"]
-    work = f"the same {per_day:.0f} calls a day" if per_day and per_day >= LEAST_A_DAY else None
+    work = f"the same {per_day:,.0f} calls a day" if per_day and per_day >= LEAST_A_DAY else None
     work = work or f"the same {at['leads']:,} calls"
     gain = at["ours"] - at["live"]
     return (
-        f"With {work} you would have reached {at['ours']:.0f} wins instead of {at['live']:.0f} "
+        f"With {work} you would have reached {at['ours']:,.0f} wins instead of {at['live']:,.0f} "
         f"({signed(gain)}, 95 % between {signed(at['low'])} and {signed(at['high'])})."
     )
 
@@ -110,7 +110,7 @@ def sentence(found: Mapping[str, Any]) -> str:
 def signed(value: float) -> str:
     """Return a whole number with its sign."""
     rounded = round(value)
-    return f"+{rounded}" if rounded > 0 else f"−{-rounded}" if rounded < 0 else "0"
+    return f"+{rounded:,}" if rounded > 0 else f"−{-rounded:,}" if rounded < 0 else "0"
 
 
 def _losses(y: Floats, p: Floats) -> Floats:
@@ -122,9 +122,13 @@ def _losses(y: Floats, p: Floats) -> Floats:
 def _intervals(
     y: Floats, live: Predictions, ours: Predictions, called: int, seed: int
 ) -> dict[str, list[float]]:
-    """Return [difference, lower, upper] (ours less live) of each measure."""
+    """Return [difference, lower, upper] (ours less live) of each measure.
+
+    Draws of fewer leads than there are spread more, by the root of the ratio: they are narrowed
+    around the difference of all (m out of n bootstrap).
+    """
     n = len(y)
-    start = max(0, n - MOST_DRAWN)
+    size = min(n, MOST_DRAWN)
     random = np.random.default_rng(seed)
     squares = (ours.p - y) ** 2 - (live.p - y) ** 2
     losses = _losses(y, ours.p) - _losses(y, live.p)
@@ -133,7 +137,7 @@ def _intervals(
     }
     whole = None
     for draw in range(DRAWS + 1):
-        rows = np.arange(start, n) if draw == 0 else random.integers(start, n, n - start)
+        rows = np.arange(n) if draw == 0 else random.integers(0, n, size)
         truth = y[rows]
         if not 0 < truth.sum() < len(truth):
             continue
@@ -157,8 +161,7 @@ def _intervals(
         if whole is None or not own:
             found[name] = [0.0, 0.0, 0.0]
             continue
-        # Fewer leads drawn than there are: the spread of all is that much narrower.
-        narrow = float(np.sqrt((n - start) / n))
+        narrow = float(np.sqrt(size / n))
         low, high = np.quantile(own, [0.025, 0.975])
         middle = whole[name]
         found[name] = [

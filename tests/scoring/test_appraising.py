@@ -1,0 +1,27 @@
+"""What a version would have been worth: intervals that hold the difference, however many leads."""
+
+import numpy as np
+import pytest
+
+from scoring.appraising import MOST_DRAWN, Predictions, appraise
+
+
+def _predictions(logits: np.ndarray) -> Predictions:
+    return Predictions(logits, 1 / (1 + np.exp(-logits)))
+
+
+@pytest.mark.parametrize("n", [2_000, 4 * MOST_DRAWN])
+def test_an_interval_is_of_all_leads_and_not_of_the_latest(n: int) -> None:
+    random = np.random.default_rng(3)
+    known, noise = random.normal(size=(2, n))
+    # Among the earlier leads it is known who wins; among the last quarter nobody could have said.
+    told = np.where(np.arange(n) < 0.75 * n, 2 * known, 0.0)
+    y = (random.random(n) < 1 / (1 + np.exp(1 - told))).astype(float)
+    found = appraise(y, _predictions(noise), _predictions(known), [], n // 5, None, 0)
+    at = found["capacity"]
+    assert at["low"] < at["ours"] - at["live"] < at["high"]
+    for middle, low, high in found["differences"].values():
+        assert low <= middle <= high
+    low, high = (found["differences"]["auc"][i] for i in (1, 2))
+    # As wide as an AUC of so many leads is uncertain: about 0.6 / √(won), for two models.
+    assert 0.5 < (high - low) * np.sqrt(y.sum()) / 1.4 < 2
