@@ -37,6 +37,7 @@ from scoring.learning.table import Table, column_of_texts, is_blank, parse_numbe
 LEAST_ROWS = 20
 LEAST_SHOWN = 20  # training outcomes below which no probability is shown
 MOST_OUTCOMES = 20  # values of a column that can be an outcome
+DISTINCT = 0.5  # share of the values that differ from which a column is an id
 INTERACTIONS = 0.02  # AUC by which boosting leads when points miss something
 ORDERED_BY_DATE = (
     r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})",
@@ -64,7 +65,8 @@ class Options:
 class History:
     """Past leads with outcomes y (n,) of 0 and 1, in order when `in_order`.
 
-    `row_of` (n,) numbers the different rows of the file, so that repeats share a number.
+    `row_of` (n,) numbers the different leads of the file, so that repeats share a number: rows that
+    agree in everything but their outcome.
     """
 
     table: Table
@@ -256,12 +258,23 @@ def read_history(
     }
     if not columns:
         raise Invalid.field("exclude", "no_columns", "leaves no column to learn from")
+    # Were the outcome told apart, a lead would be learned lost where it is held out won. Nor does
+    # a column that is left out make another lead, for it may tell the outcome, unless it is an id.
+    apart = [
+        column
+        for i, column in enumerate(sheet.columns)
+        if i != outcome and (i not in left_out or _is_id(column))
+    ]
     number_of: dict[tuple[str, ...], int] = {}
     row_of = np.array(
-        [number_of.setdefault(row, len(number_of)) for row in zip(*sheet.columns, strict=True)]
+        [number_of.setdefault(row, len(number_of)) for row in zip(*apart, strict=True)]
     )
     table = Table(len(labels), columns).take(rows)
     return History(table, y[rows], row_of[rows], keys is not None, notices)
+
+
+def _is_id(values: Sequence[str]) -> bool:
+    return len(set(values)) > DISTINCT * len(values)
 
 
 def _check(options: Options) -> None:

@@ -1,7 +1,7 @@
 """New weights for the signals of a model that people made: drawn to its points, moved by outcomes.
 
 The prior is centred on k × the live points, k one fitted slope, so thirty outcomes move a weight a
-little and three thousand a lot.
+little and three thousand a lot. Points that surely rank leads the wrong way round are no centre.
 """
 
 from dataclasses import dataclass, field
@@ -15,18 +15,21 @@ from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
 from scoring.learning.fit import Design, fit_map
 from scoring.learning.intervals import Intervals, weight_intervals
 from scoring.learning.notices import Notice
+from scoring.learning.screening import auc_spread, rank_auc
 from scoring.learning.shrinkage import shrink
 
 SLOPE, SLOPE_SPREAD = 0.067, 0.034  # log-odds a point, as the default map has it, and its doubt
 FREE = 300  # outcomes from which a weight may move freely
 MOST_MOVED = 10.0  # points that a weight may move at fewer, times their share of these
+SURE_Z = 1.645  # standard errors below 0.5 of an AUC that surely ranks backwards
 
 
 @dataclass(frozen=True)
 class Relearned:
     """Weights of p given signals in log-odds, (p,), and how sure they are.
 
-    `slope` is k, the log-odds of one live point; `unknown` (p,) the mean x that an unknown one
+    `slope` is k, the log-odds of one live point, the default map's where the points rank leads
+    backwards and the weights are learned from zero; `unknown` (p,) the mean x that an unknown one
     counts as. `enough` says whether a probability may be shown. `gain_z` is by how many standard
     errors predictions of leads that a fit had not seen beat the constant base rate.
     """
@@ -80,13 +83,17 @@ def learn_weights(
         return Relearned(
             intercept, b, SLOPE, unknown, Intervals(b, nothing, nothing), len(y), won, enough
         )
-    slope = fit_slope(full @ live, y, weights)
-    centre = slope * live
+    score = full @ live
+    backwards = _backwards(score, y) if enough else None
+    slope = SLOPE if backwards else fit_slope(score, y, weights)
+    # A signal of which history says nothing keeps its points.
+    centre = np.where((np.ptp(full, axis=0) > 0) & bool(backwards), 0.0, slope * live)
     design = Design(full, None, np.arange(len(live)), np.ones(len(live)))
     shrunk = shrink(design, y, weights, seed, centre)
     b = shrunk.b
     if len(y) < FREE:
-        most = slope * MOST_MOVED * len(y) / FREE
+        # Points that say little so far must not hold back what outcomes say.
+        most = max(slope, SLOPE) * MOST_MOVED * len(y) / FREE
         b = np.clip(b, centre - most, centre + most)
     intercept = recency.shift(full @ b, y, np.ones(len(y)))
     found = Relearned(
@@ -100,7 +107,8 @@ def learn_weights(
         enough,
         shrunk.gain_z,
     )
-    return Relearned(**{**vars(found), "notices": _turned(found, live, labels)})
+    notices = [*([backwards] if backwards else []), *_turned(found, live, labels)]
+    return Relearned(**{**vars(found), "notices": notices})
 
 
 def fit_slope(score: Floats, y: Floats, weights: Floats) -> float:
@@ -108,6 +116,18 @@ def fit_slope(score: Floats, y: Floats, weights: Floats) -> float:
     design = Design((score * SLOPE_SPREAD)[:, None], None, np.zeros(1, int), np.ones(1))
     fit = fit_map(design, y, weights, np.ones(1), np.array([SLOPE / SLOPE_SPREAD]))
     return max(float(fit.b[0]) * SLOPE_SPREAD, SLOPE / 100)
+
+
+def _backwards(score: Floats, y: Floats) -> Notice | None:
+    """Return a notice when leads with more live points surely won less often."""
+    auc = rank_auc(y, score)
+    if auc + SURE_Z * auc_spread(auc, y) >= 0.5:
+        return None
+    text = (
+        f"Leads with more points won less often (AUC {auc:.2f}): the points rank leads the wrong "
+        "way round, so weights are learned from zero and not from them."
+    )
+    return Notice("backwards", "", text)
 
 
 def _turned(found: Relearned, live: Floats, labels: list[str]) -> list[Notice]:

@@ -52,7 +52,7 @@ def test_pure_noise_is_hardly_ever_proposed():
 
 
 def test_noise_is_said_to_be_noise():
-    assert "no_signal" in codes(run_backtest(sheet_of(*made("noise", 2000, 2)), options()))
+    assert "no_signal" in codes(run_backtest(sheet_of(*made("noise", 2000, 3)), options()))
 
 
 def test_what_points_miss_is_told():
@@ -96,6 +96,34 @@ def test_identical_rows_stay_on_one_side():
         assert not set(history.row_of[train]) & set(history.row_of[test])
         assert len(test) == pytest.approx(0.3 * len(often), abs=3)
         assert history.y[test].mean() == pytest.approx(history.y.mean(), abs=0.02)
+
+
+def test_leads_that_differ_in_their_outcome_only_stay_together_and_stay_calibrated():
+    random = np.random.default_rng(4)
+    cells = random.random((2500, 8)) < 0.3
+    y = (random.random(2500) < 1 / (1 + np.exp(1.5 - cells @ np.linspace(-1, 1.5, 8)))).astype(
+        float
+    )
+    columns = {f"Q{i}": ["yes" if v else "no" for v in column] for i, column in enumerate(cells.T)}
+    columns["Fee"] = ["40" if won else "" for won in y]
+    columns["Key"] = [f"k{i}" for i in range(2500)]
+    sheet = sheet_of(columns, y)
+    above = []
+    for seed in range(4):
+        wanted = options(seed=seed, exclude=("Fee", "Key"))
+        history = read_history(sheet, wanted)
+        assert len(set(history.row_of)) == 2500  # an id that is left out still tells leads apart
+        bare = Sheet([*sheet.header[:-2], "Outcome"], sheet.columns[:-2] + sheet.columns[-1:], [])
+        wanted = options(seed=seed, exclude=("Fee",))
+        history = read_history(bare, wanted)
+        train, test = split(history, wanted)
+        different = {tuple(row) for row in cells[train]}
+        assert not different & {tuple(row) for row in cells[test]}
+        assert len(test) == pytest.approx(750, abs=40)
+        assert history.y[test].mean() == pytest.approx(history.y.mean(), abs=0.02)
+        result = run_backtest(bare, wanted)
+        above.append(result.learned.ece - result.floor)
+    assert np.mean(above) <= 0.015
 
 
 def test_train_takes_so_many_and_too_few_are_never_proposed():

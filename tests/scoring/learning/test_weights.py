@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from scoring.learning.weights import learn_weights
+from scoring.learning.screening import rank_auc
+from scoring.learning.weights import SLOPE, learn_weights
 
 LIVE = np.array([20.0, -10.0, 10.0, 5.0])
 LABELS = ["Size", "Free mail", "Budget", "Need"]
@@ -24,16 +25,32 @@ def test_many_outcomes_move_weights_to_the_truth():
 
 
 def test_few_outcomes_move_them_a_little_and_more_outcomes_more():
-    truth = np.array([-1.0, 1.0, 2.0, 0.0])
+    truth = np.array([0.0, 0.0, 2.0, 0.0])
     moved = []
     for n in (2, 30, 150, 3000):
         x, y = leads(n, truth)
         y[:2] = [0, 1]
         found = learn_weights(x, y, LIVE, LABELS)
-        moved.append(np.abs(found.b / found.slope - LIVE).max())
+        away = np.abs(found.b - found.slope * LIVE).max()
+        moved.append(away / max(found.slope, SLOPE))
         if n < 300:
             assert moved[-1] <= 10 * n / 300 + 1e-9
     assert moved == sorted(moved)
+
+
+@pytest.mark.parametrize(
+    ("truth", "backwards"), [([-1.5, 2.5, -1.0, -0.5], True), ([0.0, 0.0, 1.5, 1.0], False)]
+)
+def test_points_that_say_little_or_the_opposite_do_not_hold_few_outcomes_back(truth, backwards):
+    x, y = leads(2200, np.array(truth))
+    found = learn_weights(x[:200], y[:200], LIVE, LABELS)
+    assert ("backwards" in {notice.code for notice in found.notices}) == backwards
+    before, after = (
+        rank_auc(y[200:], score) for score in (x[200:] @ LIVE, found.log_odds(x[200:]))
+    )
+    assert after > max(before, 0.6) + 0.05
+    centre = 0.0 if backwards else found.slope * LIVE
+    assert np.abs(found.b - centre).max() <= SLOPE * 10 * 200 / 300 + 1e-9
 
 
 @pytest.mark.parametrize("y", [[1.0, 0.0], [1.0, 1.0], []])
