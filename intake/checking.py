@@ -43,6 +43,8 @@ TEXTS = (
     "source",
     "outcome",
     "outcome_reason",
+    "consent_call",
+    "consent_email",
     "company",
     "company_domain",
     "industry",
@@ -55,6 +57,7 @@ NULLABLE = (
     "created_at",
     "answered_at",
     "outcome_at",
+    "consent_at",
     "employees",
     "revenue_minor",
 )
@@ -136,6 +139,7 @@ class _Check:
         self._phone()
         self.out.normalising += time.perf_counter() - started
         self._outcome()
+        self._consents()
         self._external_id()
         self._derived()
         custom = self._joined(
@@ -266,6 +270,13 @@ class _Check:
             return
         results = self._parse(column.index, "outcome", _lookup(column.results, "outcomes"))
         self._keep("outcome", "outcome", [result or None for result in results])
+
+    def _consents(self) -> None:
+        for column in self.mapping.consents:
+            name = f"consent.{column.channel}"
+            states = self._parse(column.index, name, _lookup(column.states, "answers"))
+            values = [state or None for state in states]
+            self._keep(name, f"consent_{column.channel}", values)
 
     def _external_id(self) -> None:
         column = self.mapping.external

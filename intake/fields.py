@@ -109,6 +109,7 @@ FIELDS: Mapping[str, Field] = {
         Field("created_at", "Created on", _moment),
         Field("answered_at", "Answers given on", _moment),
         Field("outcome_at", "Outcome on", _moment),
+        Field("consent_at", "Consent given or refused on", _moment),
         Field("outcome_reason", "Reason of the outcome", _text(200)),
         Field("company", "Company", _text(200)),
         Field("company_domain", "Company website or domain", _plain(_domain)),
@@ -121,7 +122,7 @@ FIELDS: Mapping[str, Field] = {
 }
 
 # Moments of what has happened; nothing happens tomorrow.
-PAST = frozenset(("created_at", "answered_at", "outcome_at"))
+PAST = frozenset(("created_at", "answered_at", "outcome_at", "consent_at"))
 
 
 def custom_parser(kind: str, reading: Reading, choices: frozenset[str] | None) -> Parse:

@@ -9,9 +9,10 @@ from django import forms
 from accounts.models import Team, User
 from accounts.roles import Role
 from intake.fields import FIELDS
-from intake.mapping import CUSTOM_TYPES, IF_EXISTS, KNOWN_WHEN, RESULTS, Known
+from intake.mapping import CUSTOM_TYPES, IF_EXISTS, KNOWN_WHEN, RESULTS, SAID, Known
 from intake.models import Import
-from intake.proposing import plain_key, rate
+from intake.proposing import plain_key, rate, said
+from leads.consent import Channel
 from leads.models import CustomField
 
 MOST_UPLOAD = 50 * 1024 * 1024  # bytes; the command takes more
@@ -25,6 +26,7 @@ RATINGS = (
     ("100", "strong"),
 )
 ENDS = (("open", "still open"), ("won", "won"), ("lost", "lost"), ("disqualified", "disqualified"))
+SAYS = (("open", "says nothing"), ("withdrawn", "refuses"), ("granted", "agrees"))
 EXISTS = (("fill", "fill blanks"), ("overwrite", "overwrite"), ("keep", "keep"))
 TYPES = dict(CustomField.Type.choices)
 
@@ -91,6 +93,7 @@ class Row:
     known_when: str
     ratings: list[Value] = field(default_factory=list)
     results: list[Value] = field(default_factory=list)
+    said: list[Value] = field(default_factory=list)
 
     @property
     def is_custom(self) -> bool:
@@ -100,7 +103,7 @@ class Row:
     @property
     def may_exist(self) -> bool:
         """True when a value may meet one that is there."""
-        return self.chosen not in ("ignore", "external_id")
+        return not self.chosen.startswith(("ignore", "external_id", "consent:"))
 
 
 def targets(known: Known) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -112,6 +115,7 @@ def targets(known: Known) -> list[tuple[str, list[tuple[str, str]]]]:
         ("", [("ignore", "Do not import"), ("external_id", "Id in another system")]),
         ("Lead and company", fields),
         ("Answers and outcome", [*answers, ("outcome", "Outcome")]),
+        ("Consent", [(f"consent:{c}", f"Consent: {c.label}") for c in Channel]),
         ("Custom field", custom),
     ]
 
@@ -141,12 +145,25 @@ def _row(index: int, column: Mapping[str, Any], spec: Mapping[str, Any]) -> Row:
             for n, (value, rating) in enumerate(_in_order(spec.get("ratings", {}), column))
         ]
     if spec["to"] == "outcome":
-        ends = {value: result for result in (*RESULTS, "open") for value in spec.get(result, [])}
-        row.results = [
-            Value(f"result-{index}-{n}", value, ends.get(value, "open"))
-            for n, value in enumerate(column["values"] or ends)
-        ]
+        row.results = _values("result", index, column, spec, RESULTS)
+    if spec["to"] == "consent":
+        row.said = _values("said", index, column, spec, SAID)
     return row
+
+
+def _values(
+    name: str,
+    index: int,
+    column: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    meanings: Sequence[str],
+) -> list[Value]:
+    """Return the values of a column whose mapping lists them by what they mean."""
+    chosen = {value: meaning for meaning in (*meanings, "open") for value in spec.get(meaning, [])}
+    return [
+        Value(f"{name}-{index}-{n}", value, chosen.get(value, "open"))
+        for n, value in enumerate(column["values"] or chosen)
+    ]
 
 
 def _chosen(spec: Mapping[str, Any]) -> str:
@@ -155,14 +172,20 @@ def _chosen(spec: Mapping[str, Any]) -> str:
         return f"field:{spec['field']}"
     if to == "evidence":
         return f"evidence:{spec['dimension']}"
+    if to == "consent":
+        return f"consent:{spec['channel']}"
     return f"custom:{spec.get('type', 'text')}" if to == "custom" else to
+
+
+_LISTED = {"outcome": ("result", RESULTS), "consent": ("said", SAID)}
 
 
 def mapping_from(data: Mapping[str, str], imported: Import) -> tuple[dict[str, Any], bool]:
     """Return the mapping that a posted form says, and whether it is complete.
 
-    It is not when a column has become an answer or the outcome by this very form: its values are
-    then shown with a proposal of what each means. What is wrong with it is judged by the parser.
+    It is not when a column has become an answer, the outcome or a consent by this very form: its
+    values are then shown with a proposal of what each means. What is wrong with it is judged by
+    the parser.
     """
     before = imported.mapping.get("columns", {})
     complete = True
@@ -175,11 +198,11 @@ def mapping_from(data: Mapping[str, str], imported: Import) -> tuple[dict[str, A
         spec: dict[str, Any] = dict(old) if same else _new_spec(chosen, column)
         if same and spec["to"] == "evidence":
             spec |= _ratings(data, index, column, spec)
-        elif same and spec["to"] == "outcome":
-            spec = _results(data, index, column, spec)
-        elif not same and spec["to"] in ("evidence", "outcome"):
+        elif same and spec["to"] in _LISTED:
+            spec = _meant(data, index, column, spec)
+        elif not same and spec["to"] in ("evidence", *_LISTED):
             complete = False
-        if spec["to"] not in ("ignore", "external_id"):
+        if spec["to"] not in ("ignore", "external_id", "consent"):
             spec["if_exists"] = _one_of(data.get(f"exists-{index}"), IF_EXISTS, "fill")
         if spec["to"] == "custom":
             spec["known_when"] = _one_of(data.get(f"known-{index}"), KNOWN_WHEN, "arrival")
@@ -203,6 +226,8 @@ def _new_spec(chosen: str, column: Mapping[str, Any]) -> dict[str, Any]:
         return {"to": "evidence", "dimension": name, "scale": 100}
     if to == "outcome":
         return {"to": "outcome", "open": values or []}
+    if to == "consent":
+        return {"to": "consent", "channel": name, **said(header, values or [])}
     if to == "custom":
         kind = name if name in CUSTOM_TYPES else "text"
         return {"to": "custom", "key": plain_key(header), "type": kind, "label": header}
@@ -227,14 +252,15 @@ def _ratings(
     return {"ratings": ratings}
 
 
-def _results(
+def _meant(
     data: Mapping[str, str], index: int, column: Mapping[str, Any], spec: Mapping[str, Any]
 ) -> dict[str, Any]:
-    ends = {value: result for result in (*RESULTS, "open") for value in spec.get(result, [])}
-    out: dict[str, Any] = {"to": "outcome"}
-    for n, value in enumerate(column["values"] or ends):
-        result = data.get(f"result-{index}-{n}", ends.get(value, "open"))
-        out.setdefault(_one_of(result, (*RESULTS, "open"), "open"), []).append(value)
+    """Return the spec of a column that lists its values by what they mean, as the form says."""
+    name, meanings = _LISTED[spec["to"]]
+    out = {key: spec[key] for key in ("to", "channel") if key in spec}
+    for value in _values(name, index, column, spec, meanings):
+        meaning = _one_of(data.get(value.name, value.chosen), (*meanings, "open"), "open")
+        out.setdefault(meaning, []).append(value.text)
     return out
 
 

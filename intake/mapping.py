@@ -11,6 +11,7 @@ from typing import Any, Literal
 from core.errors import FieldProblem, Invalid
 from intake.countries import CODES
 from intake.fields import FIELDS, Reading
+from leads.consent import Channel
 from leads.identity import clean_text
 
 IfExists = Literal["fill", "overwrite", "keep"]
@@ -18,6 +19,7 @@ IF_EXISTS: tuple[IfExists, ...] = ("fill", "overwrite", "keep")
 CUSTOM_TYPES = ("text", "number", "bool", "date", "choice")
 KNOWN_WHEN = ("arrival", "contact", "outcome")
 RESULTS = ("won", "lost", "disqualified")
+SAID = ("granted", "withdrawn")
 MOST_ANSWERS = 200  # different answers of one column
 MOST_CHOICES = 500  # of a custom field
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
@@ -81,6 +83,18 @@ class OutcomeColumn:
 
 
 @dataclass(frozen=True)
+class ConsentColumn:
+    """What the lead said about being contacted by a channel: folded cell → granted, withdrawn or ''
+    for nothing.
+    """
+
+    header: str
+    index: int
+    channel: str
+    states: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class IdColumn:
     """The id that another system gave to the lead."""
 
@@ -106,6 +120,7 @@ class FileMapping:
     custom: tuple[CustomColumn, ...] = ()
     evidence: tuple[EvidenceColumn, ...] = ()
     outcome: OutcomeColumn | None = None
+    consents: tuple[ConsentColumn, ...] = ()
     external: IdColumn | None = None
     ignored: tuple[str, ...] = field(default=())
 
@@ -188,6 +203,7 @@ class _Parser:
             custom=tuple(c for c in columns if isinstance(c, CustomColumn)),
             evidence=tuple(c for c in columns if isinstance(c, EvidenceColumn)),
             outcome=next((c for c in columns if isinstance(c, OutcomeColumn)), None),
+            consents=tuple(c for c in columns if isinstance(c, ConsentColumn)),
             external=next((c for c in columns if isinstance(c, IdColumn)), None),
             ignored=tuple(h for h in self.headers if h not in {c.header for c in columns}),
         )
@@ -232,6 +248,7 @@ class _Parser:
             "custom": self._custom,
             "evidence": self._evidence,
             "outcome": self._outcome,
+            "consent": self._consent,
             "external_id": self._external_id,
         }
         if not isinstance(to, str) or to not in makers:
@@ -325,16 +342,29 @@ class _Parser:
 
     def _outcome(self, path: str, header: str, index: int, spec: Mapping[str, Any]) -> Any:
         self._only(spec, path, {"to", *RESULTS, "open", "if_exists"})
-        results: dict[str, str] = {}
-        for result in (*RESULTS, "open"):
-            for cell in self._texts(spec, path, result):
-                folded = fold(cell)
-                if folded in results:
-                    self.bad(f"{path}.{result}", "used_twice", f"“{cell}” stands in two lists")
-                results[folded] = "" if result == "open" else result
+        results = self._listed(spec, path, (*RESULTS, "open"))
         if not any(results.values()):
             self.bad(path, "empty", "names no cell that means won, lost or disqualified")
         return OutcomeColumn(header, index, results, self._if_exists(spec, path))
+
+    def _consent(self, path: str, header: str, index: int, spec: Mapping[str, Any]) -> Any:
+        self._only(spec, path, {"to", "channel", *SAID, "open"})
+        channel = self._choice(spec, path, "channel", Channel.values, "")
+        states = self._listed(spec, path, (*SAID, "open"))
+        if not any(states.values()):
+            self.bad(path, "empty", "names no cell that means granted or withdrawn")
+        return ConsentColumn(header, index, channel, states)
+
+    def _listed(self, spec: Mapping[str, Any], path: str, lists: Sequence[str]) -> dict[str, str]:
+        """Return what each cell of the lists means, folded; '' for those of "open"."""
+        meanings: dict[str, str] = {}
+        for meaning in lists:
+            for cell in self._texts(spec, path, meaning):
+                folded = fold(cell)
+                if folded in meanings:
+                    self.bad(f"{path}.{meaning}", "used_twice", f"“{cell}” stands in two lists")
+                meanings[folded] = "" if meaning == "open" else meaning
+        return meanings
 
     def _external_id(self, path: str, header: str, index: int, spec: Mapping[str, Any]) -> Any:
         self._only(spec, path, {"to", "source"})
@@ -356,6 +386,8 @@ class _Parser:
                 self.bad(path, "alone", f"{column.field} needs a column for company or its domain")
             if column.field in ("outcome_at", "outcome_reason") and mapping.outcome is None:
                 self.bad(path, "alone", f"{column.field} needs a column for the outcome")
+            if column.field == "consent_at" and not mapping.consents:
+                self.bad(path, "alone", "consent_at needs a column of consents")
             if column.field == "answered_at" and not mapping.evidence:
                 self.bad(path, "alone", "answered_at needs a column of answers")
             if column.field == "currency" and "value" not in names:
@@ -393,4 +425,6 @@ def _targets(column: Any) -> tuple[str, ...]:
         return (f"custom.{column.key}",)
     if isinstance(column, EvidenceColumn):
         return (f"evidence.{column.dimension}",)
+    if isinstance(column, ConsentColumn):
+        return (f"consent.{column.channel}",)
     return ("outcome",) if isinstance(column, OutcomeColumn) else ("external_id",)

@@ -155,6 +155,10 @@ class CheckedRow(OfImport):
     outcome = models.TextField(default="")
     outcome_at = models.DateTimeField(null=True)
     outcome_reason = models.TextField(default="")
+    # what was said about being called and written to: granted, withdrawn
+    consent_call = models.TextField(default="")
+    consent_email = models.TextField(default="")
+    consent_at = models.DateTimeField(null=True)
     # facts of its company
     company = models.TextField(default="")
     company_domain = models.TextField(default="")

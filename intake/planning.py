@@ -162,7 +162,9 @@ def _merge(import_id: int, mapping: FileMapping, merged: dict[int, int]) -> None
 
     sets = []
     for column in TEXTS:
-        if column != "row_hash":
+        if column.startswith("consent_"):  # of two words the refusal
+            sets.append((column, f"max({column})"))
+        elif column != "row_hash":
             name = _FIELD_OF.get(column, column)
             sets.append((column, f"coalesce({_first(column, order(name), blank=chr(39) * 2)}, '')"))
     for column in NULLABLE:

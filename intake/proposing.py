@@ -59,6 +59,8 @@ _SYNONYMS = {
     "eingangsdatum, date added, added on, lead date, timestamp",
     "outcome_at": "closed, closed at, closed on, close date, closed date, abgeschlossen am, "
     "abschlussdatum, won date, lost date",
+    "consent_at": "consent date, consent on, consent at, opt in date, opted in at, opt out date, "
+    "unsubscribed at, unsubscribed on, unsubscribe date, einwilligung am, abgemeldet am",
     "outcome_reason": "lost reason, loss reason, reason lost, close reason, closed reason, "
     "verlustgrund, absagegrund, outcome reason, disqualification reason",
     "company": "company, company name, account, account name, organisation, organization, firm, "
@@ -98,6 +100,28 @@ _STATES = frozenset(
     "status, state, stage, lead status, deal status, lead stage, deal stage, phase, "
     "pipeline stage, opportunity status, leadstatus, verkaufsphase, auftragsstatus".split(", ")
 )
+# What a yes in such a column means; in a column of refusals a no says nothing.
+_REFUSALS = {
+    "call": "do not call, dnc, do not phone, no call, no calls, dont call, call opt out, "
+    "phone opt out, donotcall, anrufsperre, telefonsperre, nicht anrufen, kein anruf",
+    "email": "unsubscribed, unsubscribe, opted out, opt out, email opt out, e mail opt out, "
+    "do not email, do not e mail, do not mail, no email, email unsubscribed, hasoptedoutofemail, "
+    "has opted out of email, abgemeldet, newsletter abgemeldet, werbesperre, mailsperre, "
+    "keine werbung, nicht anschreiben",
+}
+_AGREEMENTS = {
+    "call": "consent to call, consent to calls, call consent, phone consent, call opt in, "
+    "phone opt in, einwilligung telefon, einwilligung anruf, telefonische einwilligung",
+    "email": "consent to email, consent to e mail, email consent, e mail consent, email opt in, "
+    "e mail opt in, opt in, opted in, newsletter opt in, marketing consent, gdpr consent, "
+    "einwilligung email, einwilligung e mail, newsletter einwilligung, dsgvo einwilligung",
+}
+_CONSENT_OF = {
+    name: (channel, refusal)
+    for refusal, channels in ((True, _REFUSALS), (False, _AGREEMENTS))
+    for channel, names in channels.items()
+    for name in names.split(", ")
+}
 _DIMENSIONS = {
     "budget": "budget budgt money funds funding geld finanzierung",
     "authority": "authority authoritys decision decisionmaker entscheider entscheidung "
@@ -178,6 +202,21 @@ def rate(answer: str) -> int | None:
     return _RATING_OF.get(fold(answer))
 
 
+def said(header: str, values: Iterable[str]) -> dict[str, list[str]]:
+    """Return the values of a column by what they seem to say: granted, withdrawn, open.
+
+    A column named "Unsubscribed" is of refusals, where no is no word; in others no is one.
+    """
+    _, refusal = _CONSENT_OF.get(plain_header(header), ("", False))
+    yes, no = ("withdrawn", "open") if refusal else ("granted", "withdrawn")
+    found: dict[str, list[str]] = {}
+    for value in values:
+        folded = fold(value)
+        meaning = yes if folded in _YES | {"x"} else no if folded in _NO else "open"
+        found.setdefault(meaning, []).append(value)
+    return found
+
+
 def propose(
     profiles: Sequence[Profile],
     delimiter: str,
@@ -219,6 +258,7 @@ class _Proposal:
         steps: tuple[Callable[[Profile], dict[str, Any] | None], ...] = (
             self._field,
             self._outcome,
+            self._consent,
             self._evidence,
             self._external_id,
             self._field_by_values,
@@ -298,6 +338,7 @@ class _Proposal:
         needs = (
             ("currency", {"value"}),
             ("outcome_at", {"outcome"}),
+            ("consent_at", {"consent.call", "consent.email"}),
             ("outcome_reason", {"outcome"}),
             *((name, {"company", "company_domain"}) for name, f in FIELDS.items() if f.company),
         )
@@ -330,6 +371,15 @@ class _Proposal:
         if not self._take("outcome"):
             return None
         return {"to": "outcome", **{result: given for result, given in results.items() if given}}
+
+    def _consent(self, profile: Profile) -> dict[str, Any] | None:
+        channel, _ = _CONSENT_OF.get(plain_header(profile.header), ("", False))
+        values = profile.listed
+        if not channel or not values or not {fold(v) for v in values} <= _YES | _NO | {"x"}:
+            return None
+        if not self._take(f"consent.{channel}"):
+            return None
+        return {"to": "consent", "channel": channel, **said(profile.header, values)}
 
     def _evidence(self, profile: Profile) -> dict[str, Any] | None:
         words = plain_header(profile.header).split()

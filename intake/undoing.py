@@ -5,14 +5,16 @@ The import's own lines on the timelines say what it did, so nothing else has to 
 one transaction, and finding nothing left to take back is a good end: it may run twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db import connection
 
 from intake.models import Import
 from leads.activities import Kind
-from leads.models import Activity, Company, Identity, Lead, Outcome
+from leads.consent import ConsentSource
+from leads.models import Activity, Company, Consent, Identity, Lead, Outcome
+from leads.services import take_back_consents
 from scoring.models import Evidence, Snapshot
 from scoring.rescoring import lock, rescore
 from scoring.services import withdraw_evidence
@@ -27,7 +29,7 @@ _FACTS = frozenset(
     "first_name last_name email phone title country time_zone email_kind seniority age"
     " value_minor currency company".split()
 )
-_EVIDENCE = "evidence."
+_EVIDENCE, _CONSENT = "evidence.", "consent."
 _signs: list[str] = []
 
 
@@ -67,6 +69,7 @@ def take_back(imported: Import, lead_ids: Sequence[int]) -> dict[str, Any]:
             "company_id", flat=True
         )
     )
+    take_back_consents(_consents(gone))
     Lead.objects.filter(pk__in=gone).delete()
     restored = _restore(imported, [line for line in lines if line.lead_id not in made])
     Company.objects.filter(pk__in=came_along, leads=None).delete()
@@ -78,6 +81,15 @@ def take_back(imported: Import, lead_ids: Sequence[int]) -> dict[str, Any]:
         "kept": len(stay),
         "stay": sorted(stay)[:MOST_NAMED],
     }
+
+
+def _consents(lead_ids: Iterable[int]) -> list[Consent]:
+    """Return what imports wrote of leads' words; nobody but this one has, of its new leads."""
+    return list(
+        Consent.objects.filter(lead__in=list(lead_ids), source=ConsentSource.IMPORT).select_related(
+            "lead"
+        )
+    )
 
 
 def _lines(imported: Import, lead_ids: Sequence[int]) -> list[Activity]:
@@ -126,6 +138,7 @@ def _restore(imported: Import, lines: Sequence[Activity]) -> list[int]:
             **_restore_identities(lead, changes),
             **_reopen(lead, changes),
             **_withdraw_answers(line, changes),
+            **_withdraw_consents(line, changes),
         }
         if not back:
             continue
@@ -219,6 +232,19 @@ def _withdraw_answers(line: Activity, changes: dict[str, Any]) -> dict[str, Any]
     )
     removed = withdraw_evidence([answer.pk for answer in added]) if given else []
     return {f"{_EVIDENCE}{name}": given[name][::-1] for name in sorted(removed)}
+
+
+def _withdraw_consents(line: Activity, changes: dict[str, Any]) -> dict[str, Any]:
+    """Remove the words that the import added, which bear the moment of its line."""
+    said = {name: pair for name, pair in _pairs(changes) if name.startswith(_CONSENT)}
+    added = _consents([line.lead_id]) if said else []
+    mine = [
+        word
+        for word in added
+        if word.recorded_at == line.recorded_at and f"{_CONSENT}{word.channel}" in said
+    ]
+    take_back_consents(mine)
+    return {f"{_CONSENT}{w.channel}": said[f"{_CONSENT}{w.channel}"][::-1] for w in mine}
 
 
 def _pairs(changes: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]:

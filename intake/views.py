@@ -153,6 +153,7 @@ def _mapping(
         "targets": forms.targets(services.known(imported)),
         "ratings": forms.RATINGS,
         "ends": forms.ENDS,
+        "says": forms.SAYS,
         "exists": forms.EXISTS,
         "problems": problems,
         "note": note,

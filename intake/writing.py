@@ -11,6 +11,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from intake.changing import change, note
 from intake.chunks import ROWS, Chunk, Matched, Overtaken
+from intake.consents import keep_consents
 from intake.creating import create
 from intake.matching import match
 from scoring.rescoring import rescore
@@ -73,6 +74,8 @@ def _write(chunk: Chunk) -> Counter[str]:
     if not chunk.dry_run:
         create(chunk, matched)
     changes = change(chunk, matched)
+    for lead_id, said in keep_consents(chunk).items():
+        changes[lead_id] |= said
     written = time.perf_counter()
     counts = Counter(
         created=len(matched.new),

@@ -36,6 +36,7 @@ class ConsentSource(models.TextChoices):
     CALL = "call", "A call"
     HAND = "hand", "Noted by hand"
     API = "api", "Another system"
+    IMPORT = "import", "An import"
     HISTORY = "history", "Before consent was kept"
 
 

@@ -5,7 +5,7 @@ is found by the sweep through the mark that the triggers leave.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from leads.models import (
     Lead,
     Outcome,
     Source,
+    Suppression,
 )
 from leads.selectors import refused_contact
 from leads.stages import MOVES, StageKey
@@ -323,44 +324,104 @@ def record_consent(lead: Lead, said: ConsentInput, *, by: User) -> Consent:
 
 
 def write_consent(lead: Lead, said: ConsentInput, *, by: User | None) -> Consent:
-    """Write one word of a lead, and a refusal also for the number or address itself.
+    """Write one word of a lead (`write_consents`)."""
+    return write_consents([(lead, said)], by=by)[0]
 
-    For services that have asked the policy; the caller plans the lead's follow-ups anew.
+
+def write_consents(
+    words: Sequence[tuple[Lead, ConsentInput]],
+    *,
+    by: User | None,
+    data: Mapping[str, Any] | None = None,
+) -> list[Consent]:
+    """Write words of leads, and refusals also for the numbers or addresses themselves.
+
+    For services that have asked the policy; the caller plans the leads' follow-ups anew. `data`
+    goes with the lines on the timelines. Four statements, however many words.
     """
-    moment = said.at or now()
-    consent = Consent.objects.create(
-        lead=lead,
-        channel=said.channel,
-        state=said.state,
-        at=moment,
-        source=said.source,
-        wording=said.wording,
-        actor=by,
+    moment = now()
+    consents: list[Consent] = Consent.objects.bulk_create(
+        Consent(
+            lead=lead,
+            channel=said.channel,
+            state=said.state,
+            at=said.at or moment,
+            source=said.source,
+            wording=said.wording,
+            actor=by,
+        )
+        for lead, said in words
     )
-    granted = said.state == ConsentState.GRANTED
-    address = lead.phone if said.channel == Channel.CALL else lead.email
-    if address and not granted:
-        _suppress(address, ConsentSource(said.source).label, moment)
-    Activity.objects.create(
-        lead=lead,
-        kind=Kind.CONSENT_GRANTED if granted else Kind.CONSENT_WITHDRAWN,
-        at=moment,
-        actor=by,
-        data={"channel": said.channel, "source": said.source, "text": said.wording},
+    _suppress(consents)
+    Activity.objects.bulk_create(
+        Activity(
+            lead=consent.lead,
+            kind=Kind.CONSENT_GRANTED
+            if consent.state == ConsentState.GRANTED
+            else Kind.CONSENT_WITHDRAWN,
+            at=consent.at,
+            actor=by,
+            data={
+                "channel": consent.channel,
+                "source": consent.source,
+                "text": consent.wording,
+                **(data or {}),
+            },
+        )
+        for consent in consents
     )
-    return consent
+    return consents
 
 
-def _suppress(address: str, reason: str, at: dt.datetime) -> None:
-    """Put a normal number or address on the list of those not to be contacted."""
+def take_back_consents(consents: Sequence[Consent]) -> None:
+    """Remove words that should not have been written, and take numbers and addresses off the list
+    that stand there for nothing else. Their leads must be loaded.
+    """
+    mine = [consent.pk for consent in consents]
+    for consent in consents:
+        if consent.state == ConsentState.WITHDRAWN and (address := _address(consent)):
+            listed = Suppression.objects.filter(
+                hmac=address_hash(settings.SUPPRESSION_KEY, address),
+                reason=consent.get_source_display(),
+                at=consent.at,
+            )
+            if listed.delete()[0]:
+                field = "lead__phone" if consent.channel == Channel.CALL else "lead__email"
+                others = Consent.objects.filter(
+                    channel=consent.channel, state=ConsentState.WITHDRAWN, **{field: address}
+                )
+                _suppress(others.exclude(pk__in=mine).select_related("lead").order_by("at", "pk"))
+    Consent.objects.filter(pk__in=mine).delete()
+
+
+def _address(consent: Consent) -> str:
+    return consent.lead.phone if consent.channel == Channel.CALL else consent.lead.email
+
+
+def _suppress(consents: Iterable[Consent]) -> None:
+    """Put the numbers and addresses of refusals on the list of those not to be contacted. Why an
+    entry was first made stays.
+    """
+    listed: dict[bytes, tuple[str, dt.datetime]] = {}
+    for consent in consents:
+        if consent.state == ConsentState.WITHDRAWN and (address := _address(consent)):
+            key = address_hash(settings.SUPPRESSION_KEY, address)
+            reason, at = listed.get(key, (consent.get_source_display(), consent.at))
+            listed[key] = reason, max(at, consent.at)
+    if not listed:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO leads_suppression AS s (hmac, reason, at) VALUES (%s, %s, %s)
-            ON CONFLICT (hmac) DO UPDATE
-            SET at = greatest(s.at, excluded.at), reason = excluded.reason
+            INSERT INTO leads_suppression AS s (hmac, reason, at)
+            SELECT * FROM unnest(%s::bytea[], %s::text[], %s::timestamptz[]) ORDER BY 1
+            ON CONFLICT (hmac) DO UPDATE SET at = greatest(s.at, excluded.at)
             """,
-            [address_hash(settings.SUPPRESSION_KEY, address), reason, at],
+            [
+                list(listed),
+                [reason for reason, _ in listed.values()],
+                [at for _, at in listed.values()],
+            ],
         )
 
 
