@@ -101,6 +101,10 @@ def sentence(found: Mapping[str, Any]) -> str:
     work = f"the same {per_day:,.0f} calls a day" if per_day and per_day >= LEAST_A_DAY else None
     work = work or f"the same {at['leads']:,} calls"
     gain = at["ours"] - at["live"]
+    if not any(found["differences"]["auc"]) and not gain:
+        return (
+            f"Leads are ranked as before: {at['ours']:.0f} wins with {work} under either version."
+        )
     return (
         f"With {work} you would have reached {at['ours']:,.0f} wins instead of {at['live']:,.0f} "
         f"({signed(gain)}, 95 % between {signed(at['low'])} and {signed(at['high'])})."

@@ -82,12 +82,30 @@ def describe(live: LiveModel, fields: Mapping[str, str]) -> ModelWords:
 
 def differences(old: LiveModel, new: LiveModel, fields: Mapping[str, str]) -> list[Difference]:
     """Return what differs between two versions of a model, lines first, in the order shown."""
-    found = []
     before = {s.key: _signal_words(s, old) for s in old.model.signals}
     after = {s.key: _signal_words(s, new) for s in new.model.signals}
     labels = {s.key: s.label for s in (*old.model.signals, *new.model.signals)}
-    for key in dict.fromkeys((*after, *before)):
-        found.append(Difference(labels[key], before.get(key, ""), after.get(key, "")))
+    found = [
+        Difference(labels[key], before.get(key, ""), after.get(key, ""))
+        for key in dict.fromkeys((*after, *before))
+    ]
+    return _that_differ(found) + differences_beside_points(old, new, fields, lines=False)
+
+
+def differences_beside_points(
+    old: LiveModel, new: LiveModel, fields: Mapping[str, str], *, lines: bool = True
+) -> list[Difference]:
+    """Return what differs but for the points of lines: with `lines` how those of both count, and
+    all that is not of a line.
+    """
+    found = []
+    if lines:
+        before = {s.key: _how(s, old) for s in old.model.signals}
+        found += [
+            Difference(s.label, before[s.key], _how(s, new))
+            for s in new.model.signals
+            if s.key in before
+        ]
     for name in GROUPS:
         found.append(
             Difference(f"{GROUP_LABELS[name]}, bounds", _bounds(old, name), _bounds(new, name))
@@ -105,6 +123,10 @@ def differences(old: LiveModel, new: LiveModel, fields: Mapping[str, str]) -> li
     for key in dict.fromkeys((*new_rules, *old_rules)):
         found.append(Difference("Disqualifier", old_rules.get(key, ""), new_rules.get(key, "")))
     found += _pins(old, new)
+    return _that_differ(found)
+
+
+def _that_differ(found: list[Difference]) -> list[Difference]:
     return [difference for difference in found if difference.before != difference.after]
 
 
@@ -124,9 +146,13 @@ def _icp_words(icp: Icp) -> str:
     return f"{icp.name}: " + ", ".join(attribute.label for attribute in icp.attributes)
 
 
+def _signed(points: float, *, plus: bool = True) -> str:
+    return f"{points:{'+' if plus else ''}g}".replace("-", "−")
+
+
 def _bounds(live: LiveModel, name: str) -> str:
     group = live.model.groups[name]
-    return f"{group.floor:g} to {group.cap:g} points"
+    return f"{_signed(group.floor, plus=False)} to {_signed(group.cap, plus=False)} points"
 
 
 def _line(signal: Signal, live: LiveModel) -> LineWords:
@@ -140,7 +166,9 @@ def _line(signal: Signal, live: LiveModel) -> LineWords:
 
 def _signal_words(signal: Signal, live: LiveModel) -> str:
     line = _line(signal, live)
-    return ", ".join(part for part in (f"{line.points:+g} points", line.how, line.unknown) if part)
+    return ", ".join(
+        part for part in (f"{_signed(line.points)} points", line.how, line.unknown) if part
+    )
 
 
 def _subject(signal: Signal, live: LiveModel) -> str:
@@ -168,7 +196,7 @@ def _how(signal: Signal, live: LiveModel) -> str:
 def _settings(model: Model) -> dict[str, tuple[str, str]]:
     (s0, p0), (s1, p1) = model.p_anchors
     return {
-        "base": ("Base", f"{model.base:g} points"),
+        "base": ("Base", f"{_signed(model.base, plus=False)} points"),
         "hot": ("Hot from", f"{model.hot}"),
         "warm": ("Warm from", f"{model.warm}"),
         "hysteresis": ("Steps down only below the mark by more than", f"{model.hysteresis} points"),

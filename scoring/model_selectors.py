@@ -13,7 +13,7 @@ from core.versions import Version
 from scoring.describing import Difference, ModelWords, describe, differences
 from scoring.fields import all_fields, field_types
 from scoring.live import LiveModel, load_model
-from scoring.models import ModelVersion, Preview, Standing
+from scoring.models import ModelVersion, Preview, Proposal, Standing
 from scoring.previewing import TeamLoad, candidate_config, preview_open, workload
 from scoring.proposal_selectors import Matrix, Mover, matrix_of, movers_of
 
@@ -45,7 +45,7 @@ class VersionPage:
     """One version in words; `broken` says why it cannot be read any more (a field is gone).
 
     `live` is the live version of the same key, `changes` what differs from it to this one, None
-    when there is none or this is it.
+    when there is none or this is it. `proposal` is the last in which it was up for review.
     """
 
     version: ModelVersion
@@ -53,6 +53,7 @@ class VersionPage:
     broken: str
     live: ModelVersion | None
     changes: list[Difference] | None
+    proposal: Proposal | None
 
 
 def list_models() -> list[ListedModel]:
@@ -110,14 +111,15 @@ def read_version(version: ModelVersion) -> VersionPage:
     fields = all_fields()
     labels = {name: field.label for name, field in fields.items()}
     live = live_of(version.key)
+    proposal = version.proposals.order_by("-pk").first()
     try:
         parsed = load_model(version, field_types(fields))
     except Invalid as error:
-        return VersionPage(version, None, _problem_words(error), live, None)
+        return VersionPage(version, None, _problem_words(error), live, None, proposal)
     changes = None
     if live is not None and live.pk != version.pk:
         changes = differences(load_model(live, field_types(fields)), parsed, labels)
-    return VersionPage(version, describe(parsed, labels), "", live, changes)
+    return VersionPage(version, describe(parsed, labels), "", live, changes, proposal)
 
 
 def parse_versions(versions: Sequence[ModelVersion]) -> list[LiveModel]:

@@ -7,13 +7,15 @@ from typing import Any
 from accounts.models import User
 from core.charts import Chart
 from core.decisions import Decision
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 from core.models import Job
 from leads.models import Lead
-from scoring.describing import GROUP_LABELS
+from scoring.describing import GROUP_LABELS, Difference, differences_beside_points
 from scoring.feedback import SignalFeedback, feedback_by_signal
+from scoring.fields import all_fields, field_types
 from scoring.learning.evaluate import CalibrationBin
-from scoring.models import Proposal, ProposalEvent, Trusted
+from scoring.live import load_model
+from scoring.models import ModelVersion, Proposal, ProposalEvent, Trusted
 from scoring.outcome_charts import calibration_chart, gain_chart
 from scoring.policies import can_approve, can_change_models
 from scoring.previewing import JOB as PREVIEW
@@ -31,9 +33,9 @@ TIER_WORDS = {"hot": "Hot", "warm": "Warm", "cold": "Cold", "": "No tier"}
 _METRICS = (
     ("auc", "Ranks a won lead above a lost one (AUC)", "auc", 3, True),
     ("lift_top10", "Wins among the best tenth, against the average", "lift", 2, True),
-    ("brier", "Squared error of p(win) (Brier)", "brier", 4, False),
-    ("log_loss", "Log loss of p(win)", "log_loss", 4, False),
-    ("ece", "Calibration error (ECE)", None, 3, False),
+    ("brier", "Squared error of p(win) (Brier), less is better", "brier", 4, False),
+    ("log_loss", "Log loss of p(win), less is better", "log_loss", 4, False),
+    ("ece", "Calibration error (ECE), less is better", None, 3, False),
 )
 
 
@@ -83,13 +85,20 @@ class Mover:
         return self.after - self.before
 
 
+ProposedLine = tuple[dict[str, Any], SignalFeedback | None]
+
+
 @dataclass(frozen=True)
 class ProposalPage:
-    """All that the review page shows."""
+    """All that the review page shows. `same` are the lines whose points stay, `changes` what else
+    differs from the version that it was measured against, None where that cannot be read any more.
+    """
 
     proposal: Proposal
     evidence: Mapping[str, Any]
-    lines: list[tuple[str, list[tuple[dict[str, Any], SignalFeedback | None]]]]
+    lines: list[tuple[str, list[ProposedLine]]]
+    same: list[tuple[str, list[ProposedLine]]]
+    changes: list[Difference] | None
     metrics: list[MetricRow]
     charts: list[Chart]
     matrix: Matrix | None
@@ -144,10 +153,12 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
     backtest = evidence.get("backtest")
     flow = evidence.get("flow")
     feedback = feedback_by_signal(proposal.live)
-    grouped: dict[str, list[tuple[dict[str, Any], SignalFeedback | None]]] = {}
+    moved: dict[str, list[ProposedLine]] = {}
+    same: dict[str, list[ProposedLine]] = {}
     for line in evidence.get("lines", []):
-        pair = (line, feedback.get(line["key"]))
-        grouped.setdefault(GROUP_LABELS.get(line["group"], ""), []).append(pair)
+        kept = line.get("old_scaled", line["old"]) == line["new"]
+        group = GROUP_LABELS.get(line["group"], "")
+        (same if kept else moved).setdefault(group, []).append((line, feedback.get(line["key"])))
     leaks, warnings = leaks_of(
         evidence.get("warnings", []),
         {signal["label"]: signal["key"] for signal in proposal.live.definition["signals"]},
@@ -156,7 +167,9 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
     return ProposalPage(
         proposal=proposal,
         evidence=evidence,
-        lines=list(grouped.items()),
+        lines=list(moved.items()),
+        same=list(same.items()),
+        changes=_changes(proposal),
         metrics=_metrics(backtest) if backtest else [],
         charts=_charts(backtest) if backtest else [],
         matrix=matrix_of(flow) if flow else None,
@@ -173,6 +186,24 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
     )
 
 
+def _changes(proposal: Proposal) -> list[Difference] | None:
+    """Return what differs beside the points of lines; None without a version that can be read."""
+    if proposal.version is None:
+        return None
+    fields = all_fields()
+    both = ModelVersion.objects.select_related("icp", "framework").in_bulk(
+        [proposal.live_id, proposal.version.pk]
+    )
+    try:
+        old, new = (
+            load_model(both[pk], field_types(fields))
+            for pk in (proposal.live_id, proposal.version.pk)
+        )
+    except Invalid:
+        return None
+    return differences_beside_points(old, new, {name: f.label for name, f in fields.items()})
+
+
 def _charts(backtest: Mapping[str, Any]) -> list[Chart]:
     curves = {"Proposed": backtest["gain"]["ours"], "Live": backtest["gain"]["live"]}
     bins = [CalibrationBin(**part) for part in backtest["calibration"]]
@@ -187,6 +218,7 @@ def _metrics(backtest: Mapping[str, Any]) -> list[MetricRow]:
         if interval is not None:
             middle, low, high = backtest["differences"][interval]
             words = f"{middle:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+            words = words.replace("-", "−") if middle or low or high else "the same"
             if low > 0 or high < 0:
                 better = (low > 0) == more
         rows.append(MetricRow(label, _number(live, digits), _number(ours, digits), words, better))

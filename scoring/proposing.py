@@ -216,7 +216,7 @@ def _why(decided: str, backtest: Mapping[str, Any]) -> str:
         return (
             f"learned ones do not surely rank later leads better (AUC {auc[0]:+.3f}, "
             f"95 % between {auc[1]:+.3f} and {auc[2]:+.3f})"
-        )
+        ).replace("-", "−")
     return "learned ones rank better, but their probabilities are not surely closer"
 
 

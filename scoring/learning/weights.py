@@ -137,6 +137,7 @@ def _turned(found: Relearned, live: Floats, labels: list[str]) -> list[Notice]:
     for index, label in enumerate(labels):
         if (live[index] > 0 and high[index] < 0) or (live[index] < 0 and low[index] > 0):
             word = "lowers" if live[index] > 0 else "raises"
-            text = f"{label} {word} the odds in the outcomes, against its {live[index]:+g} points."
+            points = f"{live[index]:+g}".replace("-", "−")
+            text = f"{label} {word} the odds in the outcomes, against its {points} points."
             notices.append(Notice("turned", label, text))
     return notices

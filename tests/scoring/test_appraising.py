@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scoring.appraising import MOST_DRAWN, Predictions, appraise
+from scoring.appraising import MOST_DRAWN, Predictions, appraise, sentence
 
 
 def _predictions(logits: np.ndarray) -> Predictions:
@@ -25,3 +25,13 @@ def test_an_interval_is_of_all_leads_and_not_of_the_latest(n: int) -> None:
     low, high = (found["differences"]["auc"][i] for i in (1, 2))
     # As wide as an AUC of so many leads is uncertain: about 0.6 / √(won), for two models.
     assert 0.5 < (high - low) * np.sqrt(y.sum()) / 1.4 < 2
+
+
+def test_versions_that_rank_alike_are_said_to() -> None:
+    random = np.random.default_rng(1)
+    known = random.normal(size=400)
+    y = (random.random(400) < 1 / (1 + np.exp(1 - known))).astype(float)
+    same = appraise(y, _predictions(known), _predictions(known), [], 80, None, 0)
+    assert sentence(same).startswith("Leads are ranked as before: ")
+    other = appraise(y, _predictions(-known), _predictions(known), [], 80, None, 0)
+    assert sentence(other).startswith("With the same 80 calls you would have reached ")

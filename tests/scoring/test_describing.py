@@ -1,7 +1,7 @@
 """A model in words, and what differs."""
 
 from core.condition_words import words
-from scoring.describing import describe, differences
+from scoring.describing import describe, differences, differences_beside_points
 from scoring.live import LiveModel
 from tests.scoring import models
 
@@ -65,6 +65,11 @@ def test_only_what_differs_is_told_with_before_and_after() -> None:
         ),
     }
     assert differences(live(), live(), {}) == []
+    beside = differences_beside_points(live(), changed, {"employees": "Size"})
+    assert {d.what for d in beside} == set(found) - {"Size", dropped["label"]}
+    signals = [{**s, "half_life_days": 7} if "half_life_days" in s else s for s in signals]
+    slower = {d.what: d.after for d in differences_beside_points(live(), live(signals=signals), {})}
+    assert list(slower.values()) == ["full at 4, halved every 7 days"]
 
 
 def test_rules_read_as_sentences() -> None:

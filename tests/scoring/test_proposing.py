@@ -328,6 +328,8 @@ def test_a_hand_draft_is_measured_on_leads_that_its_probabilities_were_not_fitte
     page = client.get(f"/scoring/proposals/{better.pk}/").content.decode()
     assert "brought to probabilities on 315 outcomes" in page
     assert "measured on 135 later ones" in page
+    assert "Lines with the same points as before" in page
+    assert "What else changes" not in page
     # Points that rank the wrong way round are no better for a curve that falls.
     worse = appraised(changed(live, model_owner, region=60, size=-60), model_owner)
     assert worse.verdict == "keep"
