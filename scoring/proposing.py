@@ -18,6 +18,7 @@ from accounts.models import User
 from accounts.policies import can_change_configuration
 from accounts.selectors import capacity
 from core import jobs
+from core.conditions import FieldType
 from core.errors import Conflict
 from core.models import Job
 from core.versioning import lock_configuration, version_with
@@ -110,7 +111,9 @@ def learn_model(key: str, *, seed: int = SEED, job: Job | None = None) -> Propos
         return _note(
             live, _VERDICT.TOO_FEW, few_words(training), counts(training), fingerprint, job
         )
-    learning = _learn(training, live, config, seed, trusted)
+    x = signal_matrix(live.model, live.icp, training.rows.facts, config.types)
+    training = training.with_texts_alone(_SLICED)
+    learning = _learn(training, x, live, config.types, seed, trusted)
     evidence = {**counts(training), **learning.evidence}
     if learning.verdict != _VERDICT.PROPOSE:
         words = (
@@ -145,14 +148,15 @@ class _Learning:
 
 def _learn(
     training: Training,
+    x: Floats,
     live: LiveModel,
-    config: LiveConfig,
+    types: Mapping[str, FieldType],
     seed: int,
     trusted: Mapping[str, Trusted],
 ) -> _Learning:
+    """Learn from past leads with signals x (n, signals), which it may change."""
     definition = ModelVersion.objects.values_list("definition", flat=True).get(pk=live.id)
-    facts, y = training.rows.facts, training.y
-    x = signal_matrix(live.model, live.icp, facts, config.types)
+    y, tracked = training.y, training.rows.facts.tracked
     notices = list(training.notices)
     _mute_leaky(x, y, live.model.signals, notices, seed, trusted)
     _name_overlap(x, live.model.signals, notices)
@@ -162,14 +166,12 @@ def _learn(
     before, after = x[train], x[test]
     recency = _recency(before, y[train], training.in_order)
     early = learn_weights(before, y[train], points, labels, recency, seed)
-    tracked = facts.tracked
-    ours_card = redefine(
-        live, definition, early, before, tracked[train], y[train], config.types
-    ).card
-    ours = ours_card.score(after, tracked[test])
+    ours_card = redefine(live, definition, early, before, tracked[train], y[train], types).card
+    ours = ours_card.totals(after, tracked[test])
     theirs_in, theirs = (
-        live.card.score(part, tracked[rows]) for part, rows in ((before, train), (after, test))
+        live.card.totals(part, tracked[rows]) for part, rows in ((before, train), (after, test))
     )
+    del before, after  # at a million leads every table counts
     live_p = recalibrate(theirs_in.total, y[train], theirs.total)
     our_p = ours_card.probability(ours)
     base = float(y[train].mean())
@@ -193,7 +195,7 @@ def _learn(
     )
     whole = _recency(x, y, training.in_order)
     final = learn_weights(x, y, points, labels, whole, seed)
-    redefined = redefine(live, definition, final, x, tracked, y, config.types)
+    redefined = redefine(live, definition, final, x, tracked, y, types)
     notices += final.notices
     if training.in_order and (drifting := drift_notice(y, whole)) is not None:
         notices.append(drifting)

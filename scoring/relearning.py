@@ -20,7 +20,7 @@ from scoring.definitions import GROUPS, Icp, Model, parse_model
 from scoring.features import Bools, Floats, Ints
 from scoring.learning.points import ANCHORS, MOST_POINTS, SCALES, SPREAD
 from scoring.learning.weights import SLOPE_SPREAD, Relearned
-from scoring.scorecard import Scorecard, Scores
+from scoring.scorecard import Scorecard, Totals
 
 if TYPE_CHECKING:
     from scoring.live import LiveModel
@@ -55,7 +55,7 @@ def redefine(
     `x` (n, signals) of the past leads, NaN unknown, `tracked` (n,) whether their engagement is
     recorded, `y` (n,) their outcomes.
     """
-    log_odds = np.where(np.isnan(x), found.unknown, x) @ found.b
+    log_odds = found.log_odds(x) - found.intercept
     median, upper = np.quantile(log_odds, [0.5, 0.8])
     scale = float(np.clip(SPREAD / max(upper - median, 1e-9), *SCALES))
     # Where past leads are nearly alike, a point stays a point: stretched further, open leads about
@@ -86,7 +86,7 @@ def redefine(
     }
     draft["groups"] = _bounds(parse(draft, live, types), live.icp)
     card = Scorecard(parse(draft, live, types), live.icp)
-    scores, before = card.score(x, tracked), live.card.score(x, tracked)
+    scores, before = card.totals(x, tracked), live.card.totals(x, tracked)
     draft["marks"] = _marks(scores, before, live.model)
     draft["mql"] = {
         "fit": _same_share(scores.shares[:, 0], before.shares[:, 0], live.model.mql_fit, 50),
@@ -144,7 +144,7 @@ def _bounds(model: Model, icp: Icp) -> dict[str, dict[str, float]]:
     return found
 
 
-def _marks(scores: Scores, before: Scores, model: Model) -> dict[str, int]:
+def _marks(scores: Totals, before: Totals, model: Model) -> dict[str, int]:
     hot = _same_share(scores.score, before.score, model.hot, HOT, low=2)
     warm = _same_share(scores.score, before.score, model.warm, WARM, low=1)
     return {"hot": hot, "warm": min(warm, hot - 1)}

@@ -5,7 +5,7 @@ criterion counts what is assumed of it, never zero (docs/domain/scoring.md).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from scoring.definitions import ASSUMED_SHARE, GROUPS, Group, Icp, Model, Signal
 from scoring.features import DAY, Bools, Facts, Floats, Ints, band_values
 from scoring.tiers import COLD, HOT, NONE, WARM
 
+_AT_ONCE = 50_000  # leads whose lines are in memory together
 UNTRACKED = "untracked"  # key of the line that stands for engagement nobody records
 
 
@@ -37,6 +38,16 @@ class Scores:
     score: Ints
     low: Ints
     high: Ints
+    shares: Ints
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What `Scores` says of n leads as a whole, without their lines."""
+
+    free: Floats
+    total: Floats
+    score: Ints
     shares: Ints
 
 
@@ -156,7 +167,18 @@ class Scorecard:
             shares=shown(np.clip(np.round(shares, 9), 0, 100)),
         )
 
-    def probability(self, scores: Scores) -> Floats:
+    def totals(self, x: Floats, tracked: Bools) -> Totals:
+        """Score many leads as `score` does, in little memory: their lines are not kept."""
+        parts = []
+        for start in range(0, max(1, len(x)), _AT_ONCE):
+            rows = slice(start, start + _AT_ONCE)
+            scores = self.score(x[rows], tracked[rows])
+            parts.append(Totals(scores.free, scores.total, scores.score, scores.shares))
+        return Totals(
+            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Totals))
+        )
+
+    def probability(self, scores: Scores | Totals) -> Floats:
         """Return p(win), shape (n,): of a learned model from points that nothing has bounded."""
         of_score = self.model.p_of == "score"
         return ranking.probability(self.model, scores.total if of_score else scores.free)

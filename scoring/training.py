@@ -6,7 +6,7 @@ and read by binary COPY; a million take seconds.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -63,18 +63,30 @@ class Training:
         """The share of leads that are too young to learn from."""
         return self.immature / max(1, self.immature + self.n)
 
+    def with_texts_alone(self, names: Collection[str]) -> "Training":
+        """Return the same past leads with no facts but some texts: all else takes memory."""
+        facts = self.rows.facts
+        texts = {name: v for name, v in facts.text_columns.items() if name in names}
+        few = replace(
+            facts,
+            number_columns={},
+            text_columns=texts,
+            ratings={},
+            observed_at={},
+            expires_at={},
+            counts={},
+            last_at={},
+        )
+        return replace(self, rows=Rows(few, {}, self.rows.expired))
+
     def take(self, rows: Ints | npt.NDArray[np.bool_]) -> "Training":
         """Return some of the past leads, in the same order."""
-        return Training(
-            self.rows.take(rows),
-            self.y[rows],
-            self.at[rows],
-            self.repeat_of[rows],
-            self.in_order,
-            self.immature,
-            self.left_out,
-            self.demo,
-            self.notices,
+        return replace(
+            self,
+            rows=self.rows.take(rows),
+            y=self.y[rows],
+            at=self.at[rows],
+            repeat_of=self.repeat_of[rows],
         )
 
 

@@ -21,6 +21,7 @@ from scoring.learning.shrinkage import shrink
 SLOPE, SLOPE_SPREAD = 0.067, 0.034  # log-odds a point, as the default map has it, and its doubt
 FREE = 300  # outcomes from which a weight may move freely
 MOST_MOVED = 10.0  # points that a weight may move at fewer, times their share of these
+_AT_ONCE = 100_000  # leads that are predicted together, which bounds memory
 SURE_Z = 1.645  # standard errors below 0.5 of an AUC that surely ranks backwards
 
 
@@ -47,7 +48,9 @@ class Relearned:
 
     def log_odds(self, x: Floats) -> Floats:
         """Return the log-odds of leads with signals x (n, p), NaN unknown."""
-        return self.intercept + np.where(np.isnan(x), self.unknown, x) @ self.b
+        pieces = np.array_split(x, len(x) // _AT_ONCE + 1)
+        filled = (np.where(np.isnan(piece), self.unknown, piece) @ self.b for piece in pieces)
+        return self.intercept + np.concatenate(list(filled))
 
     def probability(self, x: Floats) -> Floats | None:
         """Return p(win), None below the minimum number of outcomes."""
@@ -69,10 +72,10 @@ def learn_weights(
     """
     recency = recency or Recency()
     weights = recency.weights(len(y))
-    known = ~np.isnan(x)
-    counts = np.maximum(known.sum(axis=0), 1)
-    unknown = np.where(known, x, 0.0).sum(axis=0) / counts
-    full = np.where(known, x, unknown)
+    full, holes = x.copy(), np.isnan(x)
+    full[holes] = 0.0
+    unknown = full.sum(axis=0) / np.maximum((~holes).sum(axis=0), 1)
+    np.copyto(full, unknown, where=holes)
     won = int(y.sum())
     enough = len(y) >= LEAST_OUTCOMES and min(won, len(y) - won) >= LEAST_OF_EACH
     if not 0 < won < len(y):
