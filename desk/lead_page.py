@@ -1,7 +1,8 @@
 """The whole read of the lead page: facts, timeline, score panel, and what may be done now."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ from leads.models import Activity, Consent, CustomField, Identity, Lead, Outcome
 from leads.selectors import consents_of, refused_contact
 from leads.stages import Move, moves_from
 from scoring.assess import DISQUALIFIED, GATE, OVERRIDE
-from scoring.definitions import GROUPS, Criterion, Question
+from scoring.definitions import GROUPS, Criterion, Model, Question
 from scoring.feedback import open_feedback, unread_answers
 from scoring.live import LiveConfig, LiveModel, NotConfigured, live_config
 from scoring.models import Evidence, Feedback, ScoreChange, Standing
@@ -53,8 +54,8 @@ class LedgerEntry:
 class LedgerGroup:
     """The lines of one group; `tenths` is their sum, `share` the group on 0–100.
 
-    `silent` are kinds of engagement that have not happened and give nothing; they are named
-    together, the others stand in `entries`.
+    `silent` give nothing: kinds of engagement that have not happened, and lines for other values
+    of a field that has several. They are named together, the others stand in `entries`.
     """
 
     key: str
@@ -284,12 +285,13 @@ def _panel(
     used = next((m for m in config.everything if m.key == explanation.model_key), config.fallback)
     answers = evidence_of(lead.pk)
     by_id = {evidence.pk: evidence for evidence in answers}
-    groups = _groups(explanation, by_id)
+    several = _of_several(used.model)
+    groups = _groups(explanation, by_id, several)
     signals = {signal.key for signal in used.model.signals}
     return ScorePanel(
         explanation=explanation,
         groups=groups,
-        headline=_headline(explanation),
+        headline=_headline(explanation, several),
         tier_note=_tier_note(explanation, standing, used),
         outlook=None if closed else examined.outlook,
         asking=None if closed else examined.asking,
@@ -300,14 +302,26 @@ def _panel(
     )
 
 
-def _groups(explanation: Explanation, by_id: Mapping[int, Evidence]) -> list[LedgerGroup]:
+def _of_several(model: Model) -> set[str]:
+    """Return the lines of fields that have several, of which one holds for a lead at most."""
+    counted = Counter(signal.attribute for signal in model.signals if signal.attribute)
+    return {s.key for s in model.signals if s.attribute and counted[s.attribute] > 1}
+
+
+def _groups(
+    explanation: Explanation, by_id: Mapping[int, Evidence], several: Collection[str]
+) -> list[LedgerGroup]:
     """Sort the ledger's lines into groups; what belongs to none (base, clamps) comes last."""
     found = []
     for key in (*GROUPS, ""):
         lines = [line for line in explanation.lines if line.group == key]
         if not lines:
             continue
-        silent = [line for line in lines if key == "engagement" and line.known and line.tenths == 0]
+        silent = [
+            line
+            for line in lines
+            if line.known and line.tenths == 0 and (key == "engagement" or line.signal in several)
+        ]
         found.append(
             LedgerGroup(
                 key=key,
@@ -325,20 +339,23 @@ def _groups(explanation: Explanation, by_id: Mapping[int, Evidence]) -> list[Led
     return found
 
 
-def _headline(explanation: Explanation) -> str:
-    """Say in a sentence or two what speaks for the lead and what holds it back."""
+def _headline(explanation: Explanation, several: Collection[str]) -> str:
+    """Say in a sentence or two what speaks for the lead and what holds it back: what takes points
+    away, and what gives few of the many that it could, unless another line of its field counts.
+    """
     strong = sorted(
         (line for line in explanation.lines if line.known and line.max and line.tenths > 0),
         key=lambda line: -line.tenths,
     )
-    weak = [
+    lines = [v for v in explanation.lines if v.known and v.group != "engagement" and v.max]
+    taking = sorted((v for v in lines if v.tenths < 0), key=lambda line: line.tenths)
+    weak = taking + [
         line
-        for line in explanation.lines
-        if line.known
-        and line.group != "engagement"
-        and line.max
+        for line in lines
+        if line.signal not in several
+        and line.max is not None
         and line.max >= MARKED
-        and line.tenths * 3 <= line.max * 10
+        and 0 <= line.tenths * 3 <= line.max * 10
     ]
     unknown = [line for line in explanation.unknowns if line.high > line.low]
     parts = []
@@ -352,7 +369,8 @@ def _headline(explanation: Explanation) -> str:
 
 
 def _told(line: LedgerLine) -> str:
-    return f"{_lowered(line.label)} ({_lowered(line.detail)})"
+    label = _lowered(line.label)
+    return label if line.says_all else f"{label} ({_lowered(line.detail)})"
 
 
 def _lowered(text: str) -> str:

@@ -1,5 +1,6 @@
 """What the pages of a backtest show: the form of its options, and its results in words."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -251,13 +252,15 @@ class Page:
     calibration: Chart | None
     calibration_note: str
     lines: list[dict[str, Any]]
-    refused: set[str]
     warnings: list[dict[str, str]]
     scale: float
 
 
-def page_of(test: Backtest) -> Page | None:
-    """Return the page's content, None until both steps are done."""
+def page_of(test: Backtest, kept: Collection[str] | None = None) -> Page | None:
+    """Return the page's content, None until both steps are done.
+
+    The lines `kept` are ticked, None for all that are not refused.
+    """
     found, lines = test.measured, test.suggested
     if "days" not in found or not lines:
         return None
@@ -274,7 +277,7 @@ def page_of(test: Backtest) -> Page | None:
     )
     curves, bins = found.get("curves"), found.get("bins")
     warnings = {(w["code"], w["text"]): w for w in [*found["warnings"], *lines["notices"]]}
-    strongest = max((abs(line["points"]) for line in lines["lines"]), default=1.0)
+    refused = set(RefusedSignal.objects.values_list("fingerprint", flat=True))
     return Page(
         tone=tone,
         verdict=verdict,
@@ -290,11 +293,12 @@ def page_of(test: Backtest) -> Page | None:
             {
                 **line,
                 "rate": line["won"] / line["n"] if line["n"] else 0.0,
-                "width": round(100 * abs(line["points"]) / strongest),
+                "ticked": line["key"] in kept
+                if kept is not None
+                else line["fingerprint"] not in refused,
             }
             for line in lines["lines"]
         ],
-        refused=set(RefusedSignal.objects.values_list("fingerprint", flat=True)),
         warnings=list(warnings.values()),
         scale=lines["definitions"]["scale"] if lines["definitions"] else 1.0,
     )

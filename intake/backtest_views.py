@@ -116,7 +116,8 @@ def _show(
 ) -> HttpResponse:
     """Show progress or result; with an error as it was posted, so that nothing chosen is lost."""
     viewer = _reader(request)
-    page = None if _works(test) else page_of(test)
+    kept = set(request.POST.getlist("use")) if request.POST else None
+    page = None if _works(test) else page_of(test, kept)
     context: dict[str, Any] = {
         "test": test,
         "working": _works(test),
@@ -131,7 +132,6 @@ def _show(
             "day": DayForm(test.measured, capacity(), day),
             "models": [v for v in live.order_by("key") if not v.icp.definition.get("fallback")],
             "model": request.POST.get("model", ""),
-            "kept": set(request.POST.getlist("use")) if request.POST else None,
         }
     if page is not None and page.lines:
         columns = Columns(test)

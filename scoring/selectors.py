@@ -54,6 +54,11 @@ class LedgerLine:
         """Points with one decimal."""
         return self.tenths / 10
 
+    @property
+    def says_all(self) -> bool:
+        """True when the label holds the detail, as in "Product: A"."""
+        return self.label.casefold().endswith(self.detail.casefold())
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -235,7 +240,7 @@ def _reasons(lines: Sequence[LedgerLine]) -> list[str]:
         (line for line in lines if line.known and line.tenths > 0 and line.max),
         key=lambda line: -line.tenths,
     )
-    return [f"{line.label}: {line.detail}" for line in strong[:MOST_REASONS]]
+    return [v.label if v.says_all else f"{v.label}: {v.detail}" for v in strong[:MOST_REASONS]]
 
 
 def evidence_of(lead_id: int) -> list[Evidence]:

@@ -294,6 +294,13 @@ def take(suggestion: Suggestion, keep: Collection[str], *, by: User) -> ModelVer
     return version
 
 
+def name_of_model(key: str) -> str:
+    """Return what the live model of a key is called, the key where none is live."""
+    live = ModelVersion.objects.filter(key=key, state=Version.State.LIVE)
+    name = live.values_list("definition__name", flat=True).first()
+    return str(name or key)
+
+
 def refusals() -> list[Refusal]:
     """Return what people did not want, with the evidence there was."""
     names = ("fingerprint", "rule", "n", "effect", "low", "high")

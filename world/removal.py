@@ -10,8 +10,10 @@ from accounts.models import Team, User
 from core import jobs
 from core.errors import Conflict
 from core.models import Job
-from leads.models import Company, Lead, Source
-from scoring.models import Standing
+from core.versions import Version
+from leads.models import Company, Lead, Outcome, Source
+from pipeline.models import CriteriaReport
+from scoring.models import DriftAlert, ModelVersion, Proposal, Standing
 from world.log_ins import forget_log_ins
 from world.tasks import JOB
 
@@ -22,9 +24,10 @@ _MARKED: tuple[type[models.Model], ...] = (Lead, Company, User, Team, Source)
 def remove_demo() -> dict[str, int]:
     """Delete all demo rows; return how many of each kind. Raises Conflict when there are none.
 
-    Real leads stay: one that a demo person owns becomes `unowned`. A company, source or team that
-    real rows still point at stays, too, and is real from then on (`kept`). Done in batches, each
-    of them whole: a removal that was killed is begun again.
+    What was learned from demo outcomes goes, unless a person approved it. Real leads stay: one that
+    a demo person owns becomes `unowned`. A company, source or team that real rows still point at
+    stays, too, and is real from then on (`kept`). Done in batches, each of them whole: a removal
+    that was killed is begun again.
     """
     if not any(model._default_manager.filter(is_demo=True).exists() for model in _MARKED):
         raise Conflict("There is no demo here: nothing to remove.")
@@ -33,6 +36,7 @@ def remove_demo() -> dict[str, int]:
     removed: Counter[str] = Counter()
     while batch := _remove_leads():
         removed.update(batch)
+    removed.update(_forget_learned())
     with transaction.atomic():
         removed["unowned"] = Lead.objects.filter(owner__is_demo=True).update(owner=None)
         removed.update(_named(User.objects.filter(is_demo=True).delete()))
@@ -56,6 +60,27 @@ def _remove_leads() -> dict[str, int]:
             [ids],
         )
     return _named(Lead.objects.filter(pk__in=ids).delete())
+
+
+@transaction.atomic
+def _forget_learned() -> Counter[str]:
+    """Delete proposals that rest on demo outcomes with their versions, where nothing was approved,
+    and what the criteria page says of outcomes that are gone.
+    """
+    removed: Counter[str] = Counter()
+    of_demo = Proposal.objects.filter(origin=Proposal.Origin.LEARNED, evidence__demo=True)
+    learned = of_demo.exclude(state=Proposal.State.APPROVED)
+    versions = [pk for pk in learned.values_list("version", flat=True) if pk is not None]
+    removed.update(_named(learned.delete()))
+    unpublished = (Version.State.DRAFT, Version.State.PROPOSED)
+    mine = ModelVersion.objects.filter(pk__in=versions, state__in=unpublished, proposals=None)
+    removed.update(_named(mine.delete()))
+    there = Outcome.objects.filter(pk=OuterRef("outcome_id"))
+    stale = CriteriaReport.objects.exclude(Exists(there))
+    alerts = DriftAlert.objects.filter(key__in=stale.values("key"), dismissed_at=None)
+    removed.update(_named(alerts.delete()))
+    removed.update(_named(stale.delete()))
+    return removed
 
 
 def _named(deleted: tuple[int, dict[str, int]]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from accounts.models import User
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.filters import require_known
+from leads.models import Outcome
 from scoring import drafting, model_selectors, policies, previewing, proposing, reviewing
 from scoring.forms import DraftForm
 
@@ -24,6 +25,7 @@ def list_models(request: HttpRequest) -> HttpResponse:
     context = {
         "models": model_selectors.list_models(),
         "may_change": policies.can_change_models(viewer),
+        "untaught": policies.can_change_models(viewer) and not Outcome.objects.exists(),
         "now": now(),
     }
     return render(request, "scoring/models.html", context)

@@ -12,11 +12,13 @@ from django.utils.html import escape
 
 from accounts.models import User
 from core.clock import now
+from core.versioning import version_with
 from desk.forms import FactsForm
 from leads.models import Activity, CustomField, Lead, Outcome
 from leads.services import LeadInput, add_note, change_lead
 from scoring.feedback import answer_feedback
-from scoring.models import Evidence, Feedback, Standing
+from scoring.models import Evidence, Feedback, ModelVersion, Standing
+from scoring.publishing import publish_model
 from scoring.selectors import explain, next_questions
 from tests import factories
 from tests.desk.conftest import log_in
@@ -63,6 +65,42 @@ def test_missing_and_invisible_leads_are_the_same_404(stranger: User, lead: Lead
 
 def _without_id(response: Any) -> str:
     return re.sub(r'"X-CSRFToken": "[^"]+"|value="[A-Za-z0-9]{64}"', "", response.content.decode())
+
+
+def test_lines_for_other_values_of_a_field_stand_together(rep: User, config: None) -> None:
+    live = ModelVersion.objects.select_related("icp", "framework").get(key="b2b", state="live")
+    bands = next(a for a in live.icp.definition["attributes"] if a["key"] == "industry")["bands"]
+    lines = [
+        {
+            "key": f"industry-{band['key']}",
+            "label": f"Industry: {band['label']}",
+            "attribute": "industry",
+            "points": 9 - 12 * (index > 0),
+            "values": {other["key"]: int(other is band) for other in bands},
+        }
+        for index, band in enumerate(bands)
+    ]
+    rest = [s for s in live.definition["signals"] if s.get("attribute") != "industry"]
+    groups = {**live.definition["groups"], "fit": {"cap": 40, "floor": -10}}
+    content = {**live.definition, "signals": [*lines, *rest], "groups": groups}
+    pins = {"icp": live.icp, "framework": live.framework}
+    version, _ = version_with(ModelVersion, "b2b", content, by=None, pins=pins)
+    publish_model(version, by=None)
+    company = {"name": "Works", "employees": 300, "country": "DE"}
+    core = factories.make_lead(owner=rep, company={**company, "industry": "Software"})
+    near = factories.make_lead(owner=rep, company={**company, "industry": "Machinery"})
+    client = log_in(rep)
+    html = _get(client, core)
+    assert "3 lines that do not hold" in html  # the other industries, and the free mail provider
+    assert f"For it: company size ({bands_label(live)}), industry: {bands[0]['label']}" in html
+    assert "Against it: industry" not in html
+    assert f"Against it: industry: {bands[1]['label']}." in _get(client, near)
+
+
+def bands_label(live: ModelVersion) -> str:
+    size = next(a for a in live.icp.definition["attributes"] if a["key"] == "company_size")
+    label = str(size["bands"][0]["label"])
+    return label[:1].lower() + label[1:]
 
 
 def test_a_colleague_reads_and_is_told_why_they_cannot_write(rep: User, lead: Lead) -> None:

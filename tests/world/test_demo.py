@@ -12,9 +12,11 @@ from calls.models import Call
 from core import clock
 from core.invariants import breaks
 from core.models import Job
+from core.versioning import version_with
 from followups.models import Followup
-from leads.models import Company, Lead, Source
-from scoring.models import ModelVersion, Standing
+from leads.models import Company, Lead, Outcome, Source
+from pipeline.models import CriteriaReport
+from scoring.models import ModelVersion, Proposal, Standing
 from scoring.rescoring import rescore
 from tests import factories
 from tests.world.conftest import NOW
@@ -146,8 +148,37 @@ def remove() -> dict[str, int]:
     return counts
 
 
+def make_proposal(state: str) -> None:
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    pins = {"icp": live.icp, "framework": live.framework}
+    content = {**live.definition, "name": state}
+    version, _ = version_with(ModelVersion, "b2b", content, by=None, pins=pins)
+    Proposal.objects.create(
+        key="b2b",
+        origin="learned",
+        version=version,
+        live=live,
+        verdict="propose",
+        state=state,
+        evidence={"demo": True},
+        fingerprint=state,
+    )
+
+
+def make_report(key: str) -> None:
+    version = ModelVersion.objects.get(key=key, state="live")
+    newest = Outcome.objects.latest("pk")
+    CriteriaReport.objects.create(key=key, model_version=version, outcome_id=newest.pk, data={})
+
+
 def test_the_demo_goes_in_one_go_and_does_not_come_back(demo: str, data_folder: Path):
+    for state in ("open", "noted", "approved"):
+        make_proposal(state)
+    make_report("b2b")
     counts = remove()
+    # What was learned from it goes with it, but not what a person put live.
+    assert (counts["proposal"], counts["modelversion"], counts["criteriareport"]) == (2, 2, 1)
+    assert Proposal.objects.get().state == "approved"
     assert counts["lead"] == LEADS
     assert counts["user"] == 8
     for model in (Lead, User, Team, Source, Company, Standing, Followup):
