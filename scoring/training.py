@@ -38,8 +38,8 @@ class Training:
 
     `rows.facts` has every wanted field, rating and counter; `y` (n,) is 1 for won, `at` (n,) when
     the outcome was known (seconds since the epoch); `repeat_of` (n,) is one number for leads from
-    identical rows of an import that name nobody; `in_order` is False when the times say nothing
-    (one import). `immature` counts open leads that are too young to say how they end,
+    rows of an import that name nobody and say the same; `in_order` is False when the times say
+    nothing (one import). `immature` counts open leads that are too young to say how they end,
     `left_out` those that were disqualified before any contact or have no snapshot.
     """
 
@@ -418,14 +418,16 @@ def _spread_answers(
 
 
 def _repeats(cursor: Any, lead_ids: Ints) -> Ints:
-    """Return the hash of the row that each lead came from where it names nobody, else its id.
-
-    Such rows are recognised by their contents and their place among equals (leads.Identity).
+    """Return one number for leads from rows of an import that name nobody and say the same, but
+    for how it ended; of all others their id.
     """
+    said = "l.kind, l.title, l.company_id, l.age, l.country, l.value_minor, l.currency, l.custom"
     cursor.execute(
-        """
-        SELECT i.lead_id, hashtextextended(i.kind || split_part(i.normal, ':', 1), 0)
-        FROM leads_identity i JOIN labelled b ON b.lead = i.lead_id WHERE i.kind LIKE 'row:%'
+        f"""
+        SELECT l.id, hashtextextended(i.kind || ROW({said})::text, 0)
+        FROM leads_identity i JOIN labelled b ON b.lead = i.lead_id
+        JOIN leads_lead l ON l.id = b.lead
+        WHERE i.kind LIKE 'row:%'
         """
     )
     found = dict(cursor.fetchall())

@@ -122,6 +122,8 @@ def test_leads_that_differ_in_their_outcome_only_stay_together_and_stay_calibrat
         assert len(test) == pytest.approx(750, abs=40)
         assert history.y[test].mean() == pytest.approx(history.y.mean(), abs=0.02)
         result = run_backtest(bare, wanted)
+        assert result.floor is not None
+        assert result.learned.ece is not None
         above.append(result.learned.ece - result.floor)
     assert np.mean(above) <= 0.015
 
