@@ -1,10 +1,20 @@
 """Which engagement counters exist: the pairs of kind and half-life that live models use."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 from django.db import connection
 
+from core.copying import read_columns
 from core.versioning import conflict_when_locked
+from scoring.features import DAY
 from scoring.models import Engagement, EngagementSignal
-from scoring.triggers import Pair, engagement_rows
+from scoring.triggers import Pair, engagement_rows, weight
+
+FEW = 20_000  # leads that are named to the planner
+NEVER = 1e12  # seconds since the epoch, after all there is
 
 _INTO = "INSERT INTO scoring_engagement (lead_id, kind, half_life_days, value, as_of, last_at)"
 _PAIRS = "(SELECT * FROM unnest(%(kinds)s::text[], %(days)s::int[]) AS p(kind, half_life_days))"
@@ -40,6 +50,48 @@ def keep_counters(wanted: set[Pair]) -> None:
     EngagementSignal.objects.bulk_create(
         EngagementSignal(kind=kind, half_life_days=days) for kind, days in new
     )
+
+
+def count_then(read: dict[str, npt.NDArray[Any]], pairs: Sequence[Pair]) -> None:
+    """Fill in what past leads had done when nobody counted it yet, from activities known by then.
+
+    `read` are columns of the rows of the temporary table `chosen`, each (n,): `lead`, `taken` when
+    its facts were kept, `tracked`, and for each pair how often (`e.count.…`, NaN where none was
+    kept) and how many days before (`e.since.…`). A pair was counted from the first row that has it.
+    """
+    begun = []
+    for kind, days in pairs:
+        there = read["taken"][~np.isnan(read[f"e.count.{kind}/{days}"])]
+        begun.append(float(there.min()) if len(there) else NEVER)
+    late = [p for p, first in enumerate(begun) if (read["taken"] < first).any()]
+    if not late:
+        return
+    leads = read["lead"][read["taken"] < max(begun[p] for p in late)]
+    few = f"AND t.lead = ANY('{{{','.join(map(str, leads))}}}')" if len(leads) < FEW else ""
+    wanted = ", ".join(f"({p}, '{pairs[p][0]}', {pairs[p][1]}, {begun[p]!r})" for p in late)
+    then = "to_timestamp(t.taken)"
+    found = read_columns(
+        f"""
+        SELECT t.lead, p.place::bigint, sum({weight(then, "a.at", "p.days")})::float8,
+               (t.taken - date_part('epoch', max(a.at))) / {DAY}
+        FROM chosen t JOIN leads_activity a ON a.lead_id = t.lead
+        JOIN (VALUES {wanted}) AS p(place, kind, days, begun) ON p.kind = a.kind
+        WHERE t.taken < p.begun AND a.at <= {then}
+          AND (t.backfilled OR a.recorded_at <= {then}) {few}
+        GROUP BY t.lead, t.taken, p.place
+        """,
+        (("lead", "i8"), ("place", "i8"), ("count", "f8"), ("since", "f8")),
+    )
+    order = np.argsort(read["lead"])
+    rows = order[np.searchsorted(read["lead"], found["lead"], sorter=order)]
+    for place in late:
+        mine = found["place"] == place
+        for part in ("count", "since"):
+            column = f"e.{part}.{pairs[place][0]}/{pairs[place][1]}"
+            read[column] = read[column].copy()
+            read[column][rows[mine]] = found[part][mine]
+    read["tracked"] = read["tracked"].copy()
+    read["tracked"][rows] = 1
 
 
 def _arguments(pairs: list[Pair]) -> dict[str, list[str] | list[int]]:

@@ -17,6 +17,7 @@ from core.copying import ColumnType, read_columns
 from leads.activities import CONTACT
 from leads.models import CustomField
 from scoring.assess import place
+from scoring.counters import count_then
 from scoring.facts import Rows, hashes_of
 from scoring.features import DAY, Facts, Floats, Ints, no_numbers
 from scoring.fields import CUSTOM, Field, all_fields
@@ -100,8 +101,9 @@ def read_training(
     """Read the training rows with all facts that any of `configs` reads, and the fields `extra`:
     of leads whose outcome came at `since` (seconds since the epoch) or later, the `most` newest.
 
-    A field that nothing captured when a snapshot was taken is filled from the lead when it is one
-    that is known on arrival; a field that is known with the outcome only is never read.
+    Engagement that nobody counted then is counted from the activities of before. A field that
+    nothing captured when a snapshot was taken is filled from the lead when it is one that is known
+    on arrival; a field that is known with the outcome only is never read.
     """
     known = all_fields()
     names = {f.name for config in configs for f in config.used_fields} | {f.name for f in extra}
@@ -129,6 +131,7 @@ def read_training(
             )
         )
         texts = _texts(cursor, columns, read)
+        count_then(read, counters)
         answers = read_columns(_ANSWERS, _ANSWER_COLUMNS)
         repeats = _repeats(cursor, read["lead"])
         cursor.execute("DROP TABLE chosen, labelled")
@@ -236,7 +239,7 @@ def _label(cursor: Any, since: float, most: int | None) -> tuple[bool, dict[str,
 _CHOOSE = f"""
     CREATE TEMPORARY TABLE chosen ON COMMIT DROP AS
     SELECT DISTINCT ON (n.lead_id) n.lead_id AS lead, n.id AS snapshot, b.moment, b.y,
-        date_part('epoch', n.at) AS taken,
+        n.backfilled, date_part('epoch', n.at) AS taken,
         greatest(date_part('epoch', n.at), b.moment - {KNOWN_BEFORE}) AS decided
     FROM scoring_snapshot n JOIN labelled b ON b.lead = n.lead_id
     WHERE n.reason <> '{Snapshot.Reason.OUTCOME}'
@@ -271,6 +274,7 @@ def _columns(
     yield _Column("lead", "i8", "t.lead")
     yield _Column("moment", "f8", "t.moment")
     yield _Column("y", "i8", "t.y")
+    yield _Column("taken", "f8", "t.taken")
     yield _Column("decided", "f8", "t.decided")
     yield _Column("tracked", "i8", "coalesce((n.facts->>'tracked')::bool, false)::int")
     for f in fields:

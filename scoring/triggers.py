@@ -141,7 +141,7 @@ _DECAYED = (
 )
 
 
-def _weight(later: str, earlier: str, half_life: str) -> str:
+def weight(later: str, earlier: str, half_life: str) -> str:
     """SQL for what one event counts after the time from `earlier` to `later`."""
     decayed = _DECAYED.format(later=later, earlier=earlier, h=half_life)
     return f"CASE WHEN {half_life} = 0 THEN 1.0 ELSE {decayed} END"
@@ -157,7 +157,7 @@ def engagement_rows(activities: str, signals: str = "scoring_engagementsignal") 
     """
     return f"""
         SELECT lead_id, kind, half_life_days,
-               sum({_weight("last_at", "at", "half_life_days")}) AS value, last_at AS as_of, last_at
+               sum({weight("last_at", "at", "half_life_days")}) AS value, last_at AS as_of, last_at
         FROM (
             SELECT a.lead_id, a.kind, e.half_life_days, a.at,
                    max(a.at) OVER (PARTITION BY a.lead_id, a.kind) AS last_at
@@ -186,9 +186,9 @@ class ActivityFacts(Activity):
                 {engagement_rows("new_rows")}
                 ORDER BY lead_id, kind, half_life_days
                 ON CONFLICT (lead_id, kind, half_life_days) DO UPDATE SET
-                    value = e.value * ({_weight(_LATEST, "e.as_of", "e.half_life_days")})
+                    value = e.value * ({weight(_LATEST, "e.as_of", "e.half_life_days")})
                         + excluded.value
-                        * ({_weight(_LATEST, "excluded.as_of", "e.half_life_days")}),
+                        * ({weight(_LATEST, "excluded.as_of", "e.half_life_days")}),
                     as_of = greatest(e.as_of, excluded.as_of),
                     last_at = greatest(e.last_at, excluded.last_at);
                 """

@@ -10,7 +10,7 @@ import pytest
 from accounts.models import User
 from core.clock import now
 from leads.activities import Kind
-from leads.models import CustomField, Identity, Lead, Outcome
+from leads.models import Activity, CustomField, Identity, Lead, Outcome
 from scoring.fields import all_fields
 from scoring.live import live_config
 from scoring.models import ModelVersion, Snapshot
@@ -100,6 +100,43 @@ def test_a_row_is_the_latest_snapshot_before_the_outcome(rep: User) -> None:
     assert np.isnan(facts.ratings["budget"][other])
     assert facts.counts["page_viewed", 30][other] == 0
     assert not facts.tracked[other]
+
+
+def test_engagement_that_nobody_counted_then_is_counted_from_what_was_known(rep: User) -> None:
+    old, new = lead_of(rep, 60), lead_of(rep, 60)
+    for days_ago, recorded in ((50, 50), (34, 34), (31, 2), (20, 20)):
+        activity = factories.make_activity(old, Kind.EMAIL_OPENED, at=now() - days_ago * DAY)
+        Activity.objects.filter(pk=activity.pk).update(recorded_at=now() - recorded * DAY)
+    keep(old, 30)
+    keep(new, 25)
+    newest = Snapshot.objects.filter(lead=new).latest("at")
+    newest.facts["engagement"]["email_opened/30"] = [1.5, 2.0]
+    newest.save()
+    for lead in (old, new):
+        ended(lead, "won", 10)
+    live = live_config()
+    opened = replace(
+        next(s for s in live.fallback.model.signals if s.activity), activity="email_opened"
+    )
+
+    def counted(half_life_days: int) -> Training:
+        signal = replace(opened, half_life_days=half_life_days)
+        model = replace(live.fallback.model, signals=(*live.fallback.model.signals, signal))
+        return read_training([replace(live, fallback=replace(live.fallback, model=model))])
+
+    # Nobody ever counted this pair: both rows have what was recorded before their snapshots.
+    facts = counted(14).rows.facts
+    rows = {lead: facts.lead_ids.tolist().index(lead.pk) for lead in (old, new)}
+    count = facts.counts["email_opened", 14]
+    assert count[rows[old]] == pytest.approx(2 ** (-20 / 14) + 2 ** (-4 / 14), rel=1e-4)
+    assert facts.last_at["email_opened"][rows[old]] == pytest.approx(-4 * 86_400, rel=1e-4)
+    assert count[rows[new]] == 0
+    # This one was counted from the later snapshot on.
+    facts = counted(30).rows.facts
+    count = facts.counts["email_opened", 30]
+    assert count[rows[old]] == pytest.approx(2 ** (-20 / 30) + 2 ** (-4 / 30), rel=1e-4)
+    assert count[rows[new]] == 1.5
+    assert facts.counts["page_viewed", 30].tolist() == [2.5, 2.5]
 
 
 def test_answers_count_that_were_recorded_a_day_before_the_outcome_or_with_the_snapshot(
