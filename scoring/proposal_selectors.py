@@ -22,7 +22,7 @@ from scoring.previewing import JOB as PREVIEW
 from scoring.previewing import TeamLoad, workload
 from scoring.proposing import APPRAISE
 from scoring.proposing import JOB as LEARN
-from scoring.reviewing import slice_name
+from scoring.reviewing import slice_name, was_changed
 from scoring.suggestions import FIND, TAKE
 from scoring.tasks import RESCORE_ALL
 from scoring.trusting import Leak, leaks_of, trusted_of
@@ -112,6 +112,7 @@ class ProposalPage:
     may_change: Decision
     may_approve: Decision
     outdated: bool
+    changed: bool
 
 
 def list_proposals() -> list[Proposal]:
@@ -183,6 +184,7 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         may_change=can_change_models(viewer),
         may_approve=can_approve(viewer, proposal),
         outdated=proposal.live.state != "live",
+        changed=was_changed(proposal),
     )
 
 

@@ -26,6 +26,7 @@ from core.versions import Version
 from scoring.appraising import Predictions, Slice, appraise, sentence, slices_of
 from scoring.assess import Assessment, assess
 from scoring.definitions import Signal
+from scoring.drafting import content_tag
 from scoring.features import Floats, Ints, signal_matrix
 from scoring.fields import BUILT_IN, Field, all_fields, field_types
 from scoring.learning.drift import Recency, choose_recency, drift_notice
@@ -465,13 +466,7 @@ def _propose(
         key=live.key, origin=Proposal.Origin.LEARNED, state__in=Proposal.UNDER_WAY
     )
     for proposal in older.exclude(state=_STATE.SHADOW):
-        proposal.state = _STATE.SUPERSEDED
-        proposal.save(update_fields=["state"])
-        ProposalEvent.objects.create(
-            proposal=proposal,
-            kind=ProposalEvent.Kind.SUPERSEDED,
-            note="Newer outcomes were learned from.",
-        )
+        _supersede(proposal, "Newer outcomes were learned from.")
         ModelVersion.objects.filter(proposals=proposal, state=Version.State.PROPOSED).exclude(
             pk=version.pk
         ).update(state=Version.State.DRAFT)
@@ -482,7 +477,7 @@ def _propose(
         live=current,
         verdict=_VERDICT.PROPOSE,
         sentence=sentence(evidence["backtest"]),
-        evidence=evidence,
+        evidence={**evidence, "content": content_tag(version)},
         fingerprint=fingerprint,
         job=job,
     )
@@ -490,26 +485,41 @@ def _propose(
     return made
 
 
+def _supersede(proposal: Proposal, why: str) -> None:
+    proposal.state = _STATE.SUPERSEDED
+    proposal.save(update_fields=["state"])
+    ProposalEvent.objects.create(proposal=proposal, kind=ProposalEvent.Kind.SUPERSEDED, note=why)
+
+
 @transaction.atomic
 def start_appraisal(version: ModelVersion, *, by: User, note: str = "") -> Job:
-    """Start the job that measures a hand-made draft on past leads and puts it up for review.
+    """Start the job that measures a hand-made draft on past leads and puts it up for review; the
+    one that does so already is returned.
 
     Raises Forbidden, Conflict when it is no draft, Invalid when it cannot be parsed.
     """
     can_change_configuration(by).require()
     _refuse_published(version)
     load_model(version, field_types(all_fields()))
+    lock_configuration()
+    about = {"version": version.pk}
+    running = Job.objects.filter(kind=APPRAISE, args=about).exclude(state__in=Job.ENDED).first()
+    if running is not None:
+        return running
     return jobs.start_job(
         APPRAISE,
-        chunks=[{"version": version.pk, "note": note[:500]}],
+        chunks=[{**about, "note": note[:500]}],
         total=1,
         unit="versions",
         by=by,
+        args=about,
     )
 
 
 def _appraise_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
-    version = ModelVersion.objects.select_related("icp", "framework").get(pk=args["version"])
+    found = ModelVersion.objects.select_related("icp", "framework").filter(pk=args["version"])
+    if (version := found.first()) is None:  # thrown away meanwhile
+        return {"done": 1, "gone": 1}
     by = User.objects.get(pk=job.created_by_id or 0)
     propose_version(version, by=by, note=args["note"])
     return {"done": 1}
@@ -546,12 +556,16 @@ def propose_version(
         lock_configuration()
         live = ModelVersion.objects.filter(key=version.key, state=Version.State.LIVE).first()
         replaced = live or _of_icp(version) or _any_live()
+        measured_content = content_tag(version)
         ModelVersion.objects.filter(pk=version.pk, state=Version.State.DRAFT).update(
             state=Version.State.PROPOSED
         )
         version.refresh_from_db()
+        if content_tag(version) != measured_content:  # a job tries again
+            raise Conflict(f"{version.key} v{version.number} was changed while it was measured.")
         earlier = Proposal.objects.filter(version=version)
-        earlier.filter(state__in=Proposal.UNDER_WAY).update(state=_STATE.SUPERSEDED)
+        for proposal in earlier.filter(state__in=Proposal.UNDER_WAY):
+            _supersede(proposal, "It was proposed again.")
         made = Proposal.objects.create(
             key=version.key,
             origin=Proposal.Origin.HAND,
@@ -559,7 +573,7 @@ def propose_version(
             live=replaced,
             verdict=decided,
             sentence=_hand_words(evidence),
-            evidence=evidence,
+            evidence={**evidence, "content": measured_content},
             fingerprint=f"{version.pk}.{earlier.count()}",
             author=by,
         )

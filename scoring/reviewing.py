@@ -15,6 +15,7 @@ from core.errors import Conflict, FieldProblem, Invalid
 from core.models import Job
 from core.versioning import lock_configuration, version_with
 from core.versions import Version
+from scoring.drafting import content_tag
 from scoring.models import (
     FrameworkVersion,
     IcpVersion,
@@ -48,6 +49,7 @@ def approve(proposal: Proposal, *, by: User, seen: Collection[str] = ()) -> Job 
             f"{proposal.live.key} v{proposal.live.number} is not live any more, and the proposal "
             "was measured against it. Learn again, or propose the draft again."
         )
+    _refuse_changed(proposal, version)
     unseen = [name for name in slice_names(proposal) if name not in seen]
     if unseen:
         raise Invalid(
@@ -77,6 +79,7 @@ def shadow(proposal: Proposal, *, by: User, days: int) -> None:
         raise Invalid.field(
             "days", "out_of_range", f"must be between {SHADOW_DAYS[0]} and {SHADOW_DAYS[1]}"
         )
+    _refuse_changed(proposal, version)
     ModelVersion.objects.filter(pk=version.pk, state=Version.State.DRAFT).update(
         state=Version.State.PROPOSED
     )
@@ -152,6 +155,21 @@ def _under_way(proposal: Proposal) -> ModelVersion:
         label = Proposal.State(proposal.state).label.lower()
         raise Conflict(f"This proposal is decided: {label}.")
     return proposal.version
+
+
+def was_changed(proposal: Proposal) -> bool:
+    """Return whether the version is not what was measured any more: an author changed the draft."""
+    measured = proposal.evidence.get("content")
+    return (
+        measured is not None
+        and proposal.version is not None
+        and content_tag(proposal.version) != measured
+    )
+
+
+def _refuse_changed(proposal: Proposal, version: ModelVersion) -> None:
+    if was_changed(proposal):
+        raise Conflict(f"v{version.number} was changed since it was measured. Propose it again.")
 
 
 def _finish(proposal: Proposal, state: str, kind: str, by: User | None, note: str = "") -> None:

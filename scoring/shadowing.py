@@ -13,10 +13,12 @@ from django.db.models import F
 
 from accounts.models import User
 from core.clock import DatabaseNow
+from core.errors import Invalid
 from leads.models import Lead
 from scoring import facts as fact_store
 from scoring.assess import assess
 from scoring.learning.screening import rank_auc
+from scoring.live import LiveConfig
 from scoring.models import ModelVersion, Proposal, ProposalEvent, ShadowScore
 from scoring.previewing import candidate_config
 from scoring.tiers import NAMES
@@ -36,9 +38,15 @@ def score_batch() -> int:
             .filter(pk=proposal.version_id or 0)
             .first()
         )
-        if version is not None and (ids := _due(version)):
-            _score(version, ids)
-            return len(ids)
+        if version is None or not (ids := _due(version)):
+            continue
+        try:
+            config = candidate_config(version)
+        except Invalid as error:
+            _hand_back(proposal, f"It cannot score: {error}")
+            continue
+        _score(version, ids, config)
+        return len(ids)
     return 0
 
 
@@ -49,11 +57,17 @@ def _end_over() -> None:
         state=Proposal.State.SHADOW, shadow_until__lte=DatabaseNow()
     )
     for proposal in over:
-        proposal.state = Proposal.State.OPEN
-        proposal.save(update_fields=["state"])
-        ProposalEvent.objects.create(
-            proposal=proposal, kind=ProposalEvent.Kind.SHADOWED, note="Its days are over."
-        )
+        _hand_back(proposal, "Its days are over.")
+
+
+@transaction.atomic
+def _hand_back(proposal: Proposal, why: str) -> None:
+    """Put a proposal up for review again."""
+    proposal.state = Proposal.State.OPEN
+    proposal.save(update_fields=["state"])
+    ProposalEvent.objects.create(
+        proposal=proposal, kind=ProposalEvent.Kind.SHADOWED, note=why[:500]
+    )
 
 
 def _due(version: ModelVersion) -> list[int]:
@@ -77,8 +91,7 @@ def _due(version: ModelVersion) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _score(version: ModelVersion, lead_ids: list[int]) -> None:
-    config = candidate_config(version)
+def _score(version: ModelVersion, lead_ids: list[int], config: LiveConfig) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT date_part('epoch', leadqual_now())")
         rows = fact_store.read(lead_ids, config, cursor.fetchone()[0], kept=config.counters)

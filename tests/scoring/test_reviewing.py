@@ -1,0 +1,170 @@
+"""Decisions on proposals when somebody else does something at the same time."""
+
+import pytest
+from django.test import Client
+
+from accounts.models import Team, User
+from accounts.roles import Role
+from core.errors import Conflict
+from core.models import Job
+from leads.models import CustomField
+from scoring import drafting, reviewing
+from scoring.invariants import standings_equal_recomputation
+from scoring.models import IcpVersion, ModelVersion, Proposal, Standing
+from scoring.proposing import propose_version, start_appraisal
+from scoring.shadowing import score_batch
+from tests import factories
+from tests.scoring.test_proposing import changed, done
+
+pytestmark = pytest.mark.django_db
+
+
+def put_up(by: User, **points: float) -> tuple[ModelVersion, Proposal]:
+    """A hand-made draft that is up for review."""
+    draft = changed(ModelVersion.objects.get(key="b2b", state="live"), by, **points)
+    return draft, propose_version(draft, by=by)
+
+
+def test_what_was_changed_since_it_was_measured_is_not_approved(
+    model_owner: User, client: Client
+) -> None:
+    draft, proposal = put_up(model_owner, size=20)
+    reviewing.request_changes(proposal, by=model_owner, note="Less for the size.")
+    draft.refresh_from_db()
+    content = {**draft.definition, "base": 90}
+    drafting.save_draft(draft, content, by=model_owner, read=drafting.content_tag(draft))
+    for act in (
+        lambda: reviewing.approve(proposal, by=model_owner),
+        lambda: reviewing.shadow(proposal, by=model_owner, days=7),
+    ):
+        with pytest.raises(Conflict, match="changed since it was measured"):
+            act()
+    client.force_login(model_owner)
+    page = client.get(f"/scoring/proposals/{proposal.pk}/").content.decode()
+    assert "was changed since it was measured" in page
+    assert f"/scoring/versions/{draft.pk}/propose/" in page
+    # Proposed again it is measured again, once however often it is asked for.
+    job = start_appraisal(draft, by=model_owner)
+    assert start_appraisal(draft, by=model_owner) == job
+    assert done(job).state == Job.State.SUCCEEDED
+    proposal.refresh_from_db()
+    assert proposal.state == "superseded"
+    assert proposal.events.latest("pk").kind == "superseded"
+    again = Proposal.objects.get(version=draft, state="open")
+    reviewing.approve(again, by=model_owner)
+    assert ModelVersion.objects.get(key="b2b", state="live").definition["base"] == 90
+
+
+def test_two_tabs_approve_once_and_a_way_back_amid_the_rescore_holds(
+    team: Team, rep: User, model_owner: User, client: Client
+) -> None:
+    fine = {"company": {"employees": 200, "industry": "Software", "country": "DE"}, "title": "CEO"}
+    for _ in range(6):
+        factories.make_lead(owner=rep, **fine)
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    before = dict(Standing.objects.values_list("pk", "score"))
+    draft, proposal = put_up(model_owner, company_size=30)
+    client.force_login(model_owner)
+    address = f"/scoring/proposals/{proposal.pk}/approve/"
+    jobs = Job.objects.filter(kind="rescore_all")
+    there = jobs.count()
+    assert client.post(address).status_code == 302
+    assert client.post(address).status_code == 409
+    assert jobs.count() == there + 1
+    first = jobs.latest("pk")
+    again, second = reviewing.roll_back(live, by=model_owner)
+    assert second is not None
+    done(second)
+    done(first)
+    assert dict(Standing.objects.values_list("pk", "score")) == before
+    assert set(Standing.objects.values_list("model_version", flat=True)) == {again.pk}
+    assert list(standings_equal_recomputation()) == []
+    assert client.post(f"/scoring/versions/{live.pk}/roll-back/").status_code == 409
+    draft.refresh_from_db()
+    assert draft.state == "retired"
+
+
+def test_a_draft_that_reads_a_field_that_is_gone_is_named_everywhere(
+    rep: User, model_owner: User, client: Client
+) -> None:
+    factories.make_lead(owner=rep)
+    plan = CustomField.objects.create(key="plan", label="Plan", type="text")
+    live = ModelVersion.objects.select_related("icp", "framework").get(key="b2b", state="live")
+    rule = {"field": "custom.plan", "op": "eq", "value": "Gold"}
+    band = {"key": "gold", "label": "Gold", "x": 1, "rule": rule}
+    attribute = {"key": "plan", "label": "Plan", "bands": [band]}
+    content = {**live.icp.definition, "attributes": [*live.icp.definition["attributes"], attribute]}
+    icp = IcpVersion.objects.create(key=live.icp.key, number=9, definition=content)
+    signal = {"key": "plan", "label": "Plan", "points": 5, "attribute": "plan"}
+    draft = ModelVersion.objects.create(
+        key="b2b",
+        number=9,
+        definition={**live.definition, "signals": [*live.definition["signals"], signal]},
+        icp=icp,
+        framework=live.framework,
+        created_by=model_owner,
+    )
+    proposal = propose_version(draft, by=model_owner)
+    reviewing.shadow(proposal, by=model_owner, days=7)
+    assert score_batch() == 1
+    plan.delete()
+    factories.make_lead(owner=rep)
+
+    client.force_login(model_owner)
+    for path, status in (
+        (f"/scoring/versions/{draft.pk}/", 200),
+        (f"/scoring/versions/{draft.pk}/preview/", 422),
+        (f"/scoring/proposals/{proposal.pk}/", 200),
+        (f"/scoring/proposals/{proposal.pk}/shadow/scores/", 200),
+    ):
+        answer = client.get(path)
+        assert answer.status_code == status, path
+    approved = client.post(f"/scoring/proposals/{proposal.pk}/approve/")
+    assert approved.status_code == 422
+    assert "custom.plan" in approved.content.decode()
+    # A version that cannot score leaves the shadow, with the reason.
+    assert score_batch() == 0
+    proposal.refresh_from_db()
+    assert proposal.state == "open"
+    assert "custom.plan" in proposal.events.latest("pk").note
+    reviewing.request_changes(proposal, by=model_owner, note="Without the plan.")
+    for method, path in (
+        (client.get, f"/scoring/versions/{draft.pk}/edit/"),
+        (client.post, f"/scoring/versions/{draft.pk}/propose/"),
+        (client.post, f"/scoring/versions/{draft.pk}/preview/all/"),
+    ):
+        answer = method(path)
+        assert answer.status_code == 422, path
+        assert "custom.plan" in answer.content.decode(), path
+
+
+def test_a_draft_that_is_thrown_away_or_changed_while_it_is_measured(model_owner: User) -> None:
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    draft = changed(live, model_owner, size=20)
+    job = start_appraisal(draft, by=model_owner)
+    drafting.delete_draft(draft, by=model_owner)
+    assert done(job).state == Job.State.SUCCEEDED
+    assert not Proposal.objects.exists()
+    read = changed(live, model_owner, size=21)
+    drafting.save_draft(
+        ModelVersion.objects.get(pk=read.pk),
+        {**read.definition, "base": 7},
+        by=model_owner,
+        read=drafting.content_tag(read),
+    )
+    with pytest.raises(Conflict, match="changed while it was measured"):
+        propose_version(read, by=model_owner)
+    assert not Proposal.objects.exists()
+    assert ModelVersion.objects.get(pk=read.pk).state == "draft"
+
+
+def test_a_role_that_was_taken_away_decides_nothing(model_owner: User, client: Client) -> None:
+    _, proposal = put_up(model_owner, size=20)
+    client.force_login(model_owner)
+    assert client.get(f"/scoring/proposals/{proposal.pk}/").status_code == 200
+    User.objects.filter(pk=model_owner.pk).update(role=Role.REP)
+    for act in ("approve", "shadow", "changes", "dismiss", "trust"):
+        given = {"days": 7, "note": "No.", "subject": "need", "reason": "Asked."}
+        assert client.post(f"/scoring/proposals/{proposal.pk}/{act}/", given).status_code == 403
+    proposal.refresh_from_db()
+    assert proposal.state == "open"
