@@ -470,6 +470,7 @@ def _propose(
         ModelVersion.objects.filter(proposals=proposal, state=Version.State.PROPOSED).exclude(
             pk=version.pk
         ).update(state=Version.State.DRAFT)
+    version.refresh_from_db()  # the content as it is kept, from which its tag is
     made = Proposal.objects.create(
         key=live.key,
         origin=Proposal.Origin.LEARNED,

@@ -1,5 +1,7 @@
 """Decisions on proposals when somebody else does something at the same time."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -58,7 +60,10 @@ def test_what_was_changed_since_it_was_measured_is_not_approved(
 def test_two_tabs_approve_once_and_a_way_back_amid_the_rescore_holds(
     team: Team, rep: User, model_owner: User, client: Client
 ) -> None:
-    fine = {"company": {"employees": 200, "industry": "Software", "country": "DE"}, "title": "CEO"}
+    fine: dict[str, Any] = {
+        "company": {"employees": 200, "industry": "Software", "country": "DE"},
+        "title": "CEO",
+    }
     for _ in range(6):
         factories.make_lead(owner=rep, **fine)
     live = ModelVersion.objects.get(key="b2b", state="live")
