@@ -7,5 +7,5 @@ class LeadsConfig(AppConfig):
     name = "leads"
 
     def ready(self) -> None:
-        """Register the bundle section."""
-        from leads import bundles  # noqa: F401  (registration by import)
+        """Register the bundle section and invariants."""
+        from leads import bundles, invariants  # noqa: F401  (registration by import)

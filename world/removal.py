@@ -11,7 +11,8 @@ from core import jobs
 from core.errors import Conflict
 from core.models import Job
 from core.versions import Version
-from leads.models import Company, Lead, Outcome, Source
+from leads.models import Company, Consent, Lead, Outcome, Source
+from leads.services import take_back_consents
 from pipeline.models import CriteriaReport
 from scoring.models import DriftAlert, ModelVersion, Proposal, Standing
 from world.log_ins import forget_log_ins
@@ -59,6 +60,7 @@ def _remove_leads() -> dict[str, int]:
             "SELECT 1 FROM scoring_standing WHERE lead_id = ANY(%s) ORDER BY lead_id FOR UPDATE",
             [ids],
         )
+    take_back_consents(list(Consent.objects.filter(lead__in=ids).select_related("lead")))
     return _named(Lead.objects.filter(pk__in=ids).delete())
 
 

@@ -15,11 +15,14 @@ from core import clock, jobs
 from core.copying import copy_rows
 from core.errors import Invalid
 from core.models import Job
-from leads.models import Company, Identity
+from leads.activities import Kind
+from leads.consent import Channel, ConsentSource, ConsentState
+from leads.models import Activity, Company, Identity
+from leads.services import ConsentInput, write_consents
 from scoring.live import LiveConfig, LiveModel, live_config
 from scoring.services import DEFAULT_EXPIRY_DAYS
 from world import cast, names
-from world.chunk import Setting
+from world.chunk import CHUNK, Setting
 from world.generator import make_chunk
 from world.history import write_history
 from world.rows import Cast, tables
@@ -31,6 +34,7 @@ _TABLES = (
     "leads_lead",
     "leads_identity",
     "leads_activity",
+    "leads_consent",
     "leads_outcome",
     "scoring_standing",
     "scoring_evidence",
@@ -174,7 +178,25 @@ def _build_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     for table in tables(chunk, history, setting, roles):
         copy_rows(table.name, table.columns, table.lines())
         counts[table.counted_as] = len(table)
+    counts["consents"] = _heed(roles.first_lead + args["number"] * CHUNK, chunk.leads.n)
+    counts["activities"] += counts["consents"]  # each has a line of its own
     return counts
+
+
+def _heed(first_lead: int, leads: int) -> int:
+    """Take the chunk's unsubscribing for the refusals that they are; return how many."""
+    gone = Activity.objects.filter(
+        kind=Kind.UNSUBSCRIBED, lead__id__range=(first_lead, first_lead + leads - 1)
+    ).select_related("lead")
+    label = Kind.UNSUBSCRIBED.label
+    said = [
+        (
+            act.lead,
+            ConsentInput(Channel.EMAIL, ConsentState.WITHDRAWN, ConsentSource.LEAD, label, act.at),
+        )
+        for act in gone.order_by("lead_id", "id")
+    ]
+    return len(write_consents(said, by=None)) if said else 0
 
 
 def _analyze(job: Job) -> None:

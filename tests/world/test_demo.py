@@ -14,7 +14,7 @@ from core.invariants import breaks
 from core.models import Job
 from core.versioning import version_with
 from followups.models import Followup
-from leads.models import Company, Lead, Outcome, Source
+from leads.models import Company, Lead, Outcome, Source, Suppression
 from pipeline.models import CriteriaReport
 from scoring.models import ModelVersion, Proposal, Standing
 from scoring.rescoring import rescore
@@ -175,13 +175,14 @@ def test_the_demo_goes_in_one_go_and_does_not_come_back(demo: str, data_folder: 
     for state in ("open", "noted", "approved"):
         make_proposal(state)
     make_report("b2b")
+    assert Suppression.objects.exists()
     counts = remove()
     # What was learned from it goes with it, but not what a person put live.
     assert (counts["proposal"], counts["modelversion"], counts["criteriareport"]) == (2, 2, 1)
     assert Proposal.objects.get().state == "approved"
     assert counts["lead"] == LEADS
     assert counts["user"] == 8
-    for model in (Lead, User, Team, Source, Company, Standing, Followup):
+    for model in (Lead, User, Team, Source, Company, Standing, Followup, Suppression):
         assert not model.objects.exists(), model
     assert not (data_folder / "demo-logins.json").exists()
     assert "createsuperuser" in setup()
