@@ -31,7 +31,7 @@ MOST_CHOICES = 100  # values up to which a new field is a choice
 AS_WRITTEN = ("title", "industry", "employees", "revenue", "value", "age", "source")
 REWORDED = ("country", "seniority")
 _BUILT_IN = {field.name: field for field in BUILT_IN}
-_STILL_TO_COME = (Import.State.STAGED, Import.State.CHECKED)
+STILL_TO_COME = (Import.State.STAGED, Import.State.CHECKED)
 _KIND_WORDS = {"number": "numbers", "text": "texts"}
 _TYPE_WORDS = {"number": "numbers", "text": "texts", "choice": "choices", "bool": "yes or no"}
 
@@ -84,7 +84,7 @@ class Columns:
     @property
     def to_come(self) -> bool:
         """True while the file can still be imported."""
-        return self.imported.state in _STILL_TO_COME and self.imported.cleared_at is None
+        return self.imported.state in STILL_TO_COME and self.imported.cleared_at is None
 
     def spec(self, header: str) -> Mapping[str, Any]:
         """Return what an import of the file makes of a column."""
@@ -299,6 +299,17 @@ class Columns:
             return {"field": header, "op": "present"}
         text = "its lines say nothing about yes and no"
         raise Invalid.field(f"columns.{header}", "not_a_choice", text)
+
+
+def when_known(spec: Mapping[str, Any], late: bool) -> dict[str, Any]:
+    """Return a column's entry in a mapping, as a field that is known with the outcome or before."""
+    known_when = CustomField.KnownWhen
+    present = spec.get("known_when", known_when.ARRIVAL)
+    if spec.get("to") == "custom" and late and present == known_when.ARRIVAL:
+        return {**spec, "known_when": str(known_when.OUTCOME)}
+    if spec.get("to") == "custom" and not late and present == known_when.OUTCOME:
+        return {**spec, "known_when": str(known_when.ARRIVAL)}
+    return dict(spec)
 
 
 def make_fields(targets: Collection[Target]) -> None:

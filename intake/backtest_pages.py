@@ -100,11 +100,10 @@ class StartForm(forms.Form):
             spec = mapping.get(header, {})
             if spec.get("to") == "outcome" and spec.get("won") and self.values[index]:
                 found["outcome"] = f"{index}:{self.values[index].index(spec['won'][0])}"
-        late = ("outcome_reason", "outcome_at")
         found["exclude"] = [
             str(index)
             for index, header in enumerate(self.headers)
-            if mapping.get(header, {}).get("field") in late
+            if _is_late(mapping.get(header, {}))
         ]
         return found
 
@@ -122,6 +121,13 @@ class StartForm(forms.Form):
             exclude=tuple(self.headers[i] for i in left_out),
             order=self.headers[int(order)] if order and order != column else None,
         )
+
+
+def _is_late(spec: dict[str, Any]) -> bool:
+    """Return whether a column is known only after the lead was won or lost, or was spoken to."""
+    if spec.get("to") == "custom":
+        return spec.get("known_when", "arrival") != "arrival"
+    return spec.get("field") in ("outcome_reason", "outcome_at")
 
 
 def _no_outcome(column: dict[str, Any], mapping: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 pick the lines, take the model. Every step also works by plain forms.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django import forms as django_forms
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from accounts.selectors import capacity
+from core import conditions
 from core.clock import now
 from core.errors import Invalid
 from core.filters import require_known
@@ -26,6 +28,7 @@ from intake.models import Backtest
 from intake.policies import can_backtest, can_import, can_read_backtests, can_see_import
 from intake.selectors import get_import
 from intake.views import TooLarge
+from scoring.learning.table import table_of
 from scoring.models import ModelVersion
 
 SHOWN = 20  # backtests in the list
@@ -128,10 +131,11 @@ def _show(
     if page is not None:
         live = ModelVersion.objects.filter(state=Version.State.LIVE).select_related("icp")
         day = {name: request.GET[name] for name in ("calls", "leads") if name in request.GET}
+        models = [v for v in live.order_by("key") if not v.icp.definition.get("fallback")]
         context |= {
             "day": DayForm(test.measured, capacity(), day),
-            "models": [v for v in live.order_by("key") if not v.icp.definition.get("fallback")],
-            "model": request.POST.get("model", ""),
+            "models": models,
+            "model": request.POST.get("model") or _profile_for(test, models),
         }
     if page is not None and page.lines:
         columns = Columns(test)
@@ -144,6 +148,18 @@ def _show(
             "refused_columns": any(p.field.startswith("columns.") for p in problems),
         }
     return render(request, "intake/backtest.html", context, status=status)
+
+
+def _profile_for(test: Backtest, models: Sequence[ModelVersion]) -> str:
+    """Return the key of the first model for leads of the file's kind, "" for none."""
+    row = table_of({"kind": [test.imported.mapping.get("kind", "")]}, {"kind": "text"})
+    for version in models:
+        segment = version.icp.definition.get("segment")
+        if not segment or not conditions.fields_of(segment) <= row.types.keys():
+            continue
+        if conditions.evaluate(segment, row, row.types)[0] == conditions.TRUE:
+            return version.key
+    return ""
 
 
 def _works(test: Backtest) -> bool:

@@ -15,7 +15,7 @@ from core import conditions, jobs
 from core.errors import Conflict, FieldProblem, Invalid
 from core.models import Job
 from core.versioning import lock_configuration, version_with
-from intake.backtest_columns import Columns, make_fields
+from intake.backtest_columns import STILL_TO_COME, Columns, make_fields, when_known
 from intake.forms import MOST_ROWS
 from intake.models import Backtest, Import, StagedRow
 from intake.policies import can_backtest, can_see_import
@@ -72,6 +72,7 @@ def start_backtest(test: Backtest, options: Options, *, by: User) -> Job:
         raise Conflict("This backtest is under way already.")
     if locked.imported.cleared_at is not None:
         raise Conflict("The rows of this file are no longer kept. Upload it again.")
+    _tell_when_known(locked.imported, options.exclude)
     locked.options = {**vars(options), "exclude": list(options.exclude)}
     locked.measured, locked.suggested, locked.problem = {}, {}, ""
     locked.job = jobs.start_job(
@@ -84,6 +85,17 @@ def start_backtest(test: Backtest, options: Options, *, by: User) -> Job:
     )
     locked.save()
     return locked.job
+
+
+def _tell_when_known(imported: Import, late: Collection[str]) -> None:
+    """Make columns that are known only afterwards fields that an import marks so, and others not:
+    what is learned from the leads later must not read them either.
+    """
+    if imported.state not in STILL_TO_COME:
+        return
+    columns = {h: when_known(spec, h in late) for h, spec in imported.mapping["columns"].items()}
+    if columns != imported.mapping["columns"]:
+        keep_mapping(imported, {**imported.mapping, "columns": columns})
 
 
 def run_step(job: Job, args: dict[str, Any]) -> dict[str, int]:
@@ -247,7 +259,11 @@ def take_model(
     )
     Backtest.objects.filter(pk=test.pk).update(taken=version)
     if columns.to_come:
-        keep_mapping(test.imported, columns.mapping(targets))
+        mapping = columns.mapping(targets)
+        leaks = {n["field"] for n in test.suggested["notices"] if n["code"] == "leak"}
+        for header in leaks - set(columns.headers):  # left out as a whole
+            mapping["columns"][header] = when_known(mapping["columns"].get(header, {}), True)
+        keep_mapping(test.imported, mapping)
     return version
 
 
