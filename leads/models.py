@@ -287,6 +287,10 @@ class Activity(models.Model):
         indexes = [
             models.Index(fields=["lead", "-at", "-id"], name="activity_timeline"),
             models.Index(fields=["xid", "id"], name="activity_outbox"),
+            # What a lead was before, for learning; few rows of millions (scoring.training).
+            models.Index(
+                fields=["lead"], name="activity_changed", condition=models.Q(kind=Kind.CHANGED)
+            ),
         ]
 
     def __str__(self) -> str:

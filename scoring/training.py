@@ -14,7 +14,7 @@ import numpy.typing as npt
 from django.db import connection, transaction
 
 from core.copying import ColumnType, read_columns
-from leads.activities import CONTACT
+from leads.activities import CONTACT, Kind
 from leads.models import CustomField
 from scoring.assess import place
 from scoring.counters import count_then
@@ -102,8 +102,8 @@ def read_training(
     of leads whose outcome came at `since` (seconds since the epoch) or later, the `most` newest.
 
     Engagement that nobody counted then is counted from the activities of before. A field that
-    nothing captured when a snapshot was taken is filled from the lead when it is one that is known
-    on arrival; a field that is known with the outcome only is never read.
+    nothing captured when a snapshot was taken is filled from what the lead was then, when it is one
+    that is known on arrival; a field that is known with the outcome only is never read.
     """
     known = all_fields()
     names = {f.name for config in configs for f in config.used_fields} | {f.name for f in extra}
@@ -124,6 +124,7 @@ def read_training(
         columns = list(_columns(fields, counters, when, captured))
         cursor.execute(_CHOOSE)
         cursor.execute("ANALYZE chosen")
+        cursor.execute(_UNDO)
         read = _in_order(
             read_columns(
                 f"SELECT {', '.join(c.copied for c in columns)} {_FROM}",
@@ -134,8 +135,10 @@ def read_training(
         count_then(read, counters)
         answers = read_columns(_ANSWERS, _ANSWER_COLUMNS)
         repeats = _repeats(cursor, read["lead"])
-        cursor.execute("DROP TABLE chosen, labelled")
+        filled_later = _filled_later(cursor)
+        cursor.execute("DROP TABLE undone, chosen, labelled")
     facts = _facts(read, texts, answers, fields, dimensions, counters)
+    notices += _of_filled_later(filled_later, fields, facts)
     at: Floats = read["moment"]
     return Training(
         rows=Rows(facts, _no_standing(read), np.empty(0, dtype=np.int64)),
@@ -248,6 +251,35 @@ _CHOOSE = f"""
 """
 
 
+# What was changed about a lead since: the first change tells what it was before all of them.
+# Facts of a company are shared by its leads and stay as they are.
+_OWN = (
+    "kind",
+    "title",
+    "seniority",
+    "email_kind",
+    "age",
+    "country",
+    "value_minor",
+    "currency",
+    "company",
+    "custom",
+)
+_UNDO = f"""
+    CREATE TEMPORARY TABLE undone ON COMMIT DROP AS
+    SELECT lead, jsonb_object_agg(CASE name WHEN 'company' THEN 'company_id' ELSE name END, old) old
+    FROM (
+        SELECT DISTINCT ON (t.lead, e.key) t.lead, e.key AS name, e.value->0 AS old
+        FROM leads_activity a JOIN chosen t ON t.lead = a.lead_id
+        CROSS JOIN LATERAL jsonb_each(a.data->'changes') e
+        WHERE a.kind = '{Kind.CHANGED.value}' AND a.at > to_timestamp(t.decided)
+          AND jsonb_typeof(e.value) = 'array' AND e.value <> '[]'
+          AND e.key IN ({", ".join(f"'{name}'" for name in _OWN)})
+        ORDER BY t.lead, e.key, a.at, a.id
+    ) first GROUP BY lead
+"""
+
+
 @dataclass(frozen=True)
 class _Column:
     """A column that is read, with its SQL; of a text its hash is copied."""
@@ -344,7 +376,11 @@ _FROM = """
     FROM chosen t JOIN scoring_snapshot n ON n.id = t.snapshot
     CROSS JOIN LATERAL (SELECT n.facts->'fields' AS fields,
                         nullif(n.facts->'engagement', '{}') AS engagement OFFSET 0) x
-    JOIN leads_lead l ON l.id = t.lead
+    JOIN (
+        SELECT r.* FROM leads_lead r WHERE NOT EXISTS (SELECT FROM undone u WHERE u.lead = r.id)
+        UNION ALL
+        SELECT (jsonb_populate_record(r, u.old)).* FROM undone u JOIN leads_lead r ON r.id = u.lead
+    ) l ON l.id = t.lead
     LEFT JOIN leads_company c ON c.id = l.company_id
     LEFT JOIN leads_source src ON src.id = l.first_source_id
     LEFT JOIN accounts_workspace w ON true
@@ -419,6 +455,37 @@ def _spread_answers(
         ratings[dimension][row] = answers["rating"][mine]  # of several to a lead the last one stays
         observed[dimension][row] = answers["observed"][mine] - decided[row]
     return ratings, observed
+
+
+def _filled_later(cursor: Any) -> dict[str, int]:
+    """Return on how many leads each custom field was empty when it was decided, and is not now."""
+    cursor.execute(
+        """
+        SELECT key, count(*) FROM undone u JOIN leads_lead l ON l.id = u.lead
+        CROSS JOIN LATERAL jsonb_object_keys(l.custom) key
+        WHERE u.old ? 'custom' AND coalesce(u.old->'custom'->>key, '') = '' AND l.custom->>key <> ''
+        GROUP BY key
+        """
+    )
+    return dict(cursor.fetchall())
+
+
+def _of_filled_later(
+    later: Mapping[str, int], fields: Sequence[Field], facts: Facts
+) -> Iterator[Notice]:
+    """Yield a notice for each field that is mostly filled in when all is over."""
+    for f in fields:
+        after = later.get(f.name.removeprefix(CUSTOM), 0) if f.name.startswith(CUSTOM) else 0
+        if f.type == "text":
+            before = int((facts.text_columns[f.name][0] >= 0).sum())
+        else:
+            before = int((~np.isnan(facts.number_columns[f.name])).sum())
+        if after > before:
+            text = (
+                f"{f.label} is mostly filled in after the outcome (on {after:,} leads, before it "
+                f"on {before:,}): only what was known before it counts."
+            )
+            yield Notice("filled_later", f.label, text)
 
 
 def _repeats(cursor: Any, lead_ids: Ints) -> Ints:

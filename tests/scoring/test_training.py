@@ -11,6 +11,7 @@ from accounts.models import User
 from core.clock import now
 from leads.activities import Kind
 from leads.models import Activity, CustomField, Identity, Lead, Outcome
+from leads.services import LeadInput, change_lead
 from scoring.fields import all_fields
 from scoring.live import live_config
 from scoring.models import ModelVersion, Snapshot
@@ -187,6 +188,37 @@ def test_what_no_snapshot_kept_is_filled_only_when_it_was_known_on_arrival(rep: 
     Lead.objects.filter(pk=lead.pk).update(age=50)
     ModelVersion.objects.filter(state="live").update(published_at=now() - 90 * DAY)
     assert np.isnan(read_training([live_config()]).rows.facts.number_columns["age"][0])
+
+
+def test_what_was_changed_after_the_decision_counts_as_it_was_before(rep: User) -> None:
+    for key in ("plan", "contract"):
+        CustomField.objects.create(key=key, label=key.title(), type="text")
+    other = factories.make_lead(owner=rep, company={"employees": 7})
+    leads = []
+    for number in range(3):
+        lead = lead_of(rep, 30, title="Clerk", custom={"plan": "Gold"})
+        leads.append(lead)
+        for days_ago, data in (
+            (15, {"title": "Buyer"}),
+            (8, {"custom": {"plan": "Silver", "contract": f"C{number}"}, "title": "Chief"}),
+            (5, {"title": "Owner"}),
+        ):
+            change_lead(lead, LeadInput(**data), by=rep)
+            newest = Activity.objects.filter(lead=lead, kind="changed").latest("pk")
+            Activity.objects.filter(pk=newest.pk).update(at=now() - days_ago * DAY)
+        ended(lead, "won" if number else "lost", 10)
+    Lead.objects.filter(pk=leads[0].pk).update(company=other.company)
+    company_change = {"changes": {"company": [None, other.company_id]}}
+    factories.make_activity(leads[0], Kind.CHANGED, data=company_change)
+    names = ("title", "employees", "custom.plan", "custom.contract")
+    training = read_training([], [all_fields()[name] for name in names])
+    facts = training.rows.facts
+    assert np.isnan(facts.number_columns["employees"]).all()
+    for name, expected in (("title", "Buyer"), ("custom.plan", "Gold")):
+        codes, values = facts.text_columns[name]
+        assert [values[code] for code in codes] == [expected] * 3
+    assert (facts.text_columns["custom.contract"][0] == -1).all()
+    assert [(n.code, n.field) for n in training.notices] == [("filled_later", "Contract")]
 
 
 def test_demo_leads_are_learned_from_only_while_there_are_no_others(rep: User) -> None:
