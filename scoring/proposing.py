@@ -7,7 +7,7 @@ goes live from here. The same outcomes and seed give the same row, so it is safe
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +33,18 @@ from scoring.learning.drift import Recency, choose_recency, drift_notice
 from scoring.learning.evaluate import (
     LEAST_OF_EACH,
     LEAST_OUTCOMES,
-    bootstrap,
     recalibrate,
     verdict,
 )
 from scoring.learning.notices import Notice
-from scoring.learning.screening import rank_auc
+from scoring.learning.screening import (
+    LEAK_AUC,
+    LEAK_ODDS,
+    SURE_Z,
+    are_leaky,
+    auc_spread,
+    rank_auc,
+)
 from scoring.learning.shrinkage import gain_z
 from scoring.learning.splitting import last_in_order, part_of_each
 from scoring.learning.table import Column, Table
@@ -54,7 +60,6 @@ JOB = "learn"
 APPRAISE = "appraise"
 SEED = 0
 TEST_SHARE = 0.3
-LEAKY_AUC = 0.90
 OVERLAP = 0.9  # of the correlation of two lines that say the same
 CALLED_SHARE = 0.2  # of the leads, where the live model calls fewer hot
 _SLICED = ("kind", "channel", "country", "industry", "seniority")
@@ -159,7 +164,7 @@ def _learn(
     definition = ModelVersion.objects.values_list("definition", flat=True).get(pk=live.id)
     y, tracked = training.y, training.rows.facts.tracked
     notices = list(training.notices)
-    _mute_leaky(x, y, live.model.signals, notices, seed, trusted)
+    _mute_leaky(x, y, live.model.signals, notices, trusted)
     _name_overlap(x, live.model.signals, notices)
     points = np.array([signal.points for signal in live.model.signals])
     labels = [signal.label for signal in live.model.signals]
@@ -243,37 +248,45 @@ def _mute_leaky(
     y: Floats,
     signals: tuple[Signal, ...],
     notices: list[Notice],
-    seed: int,
     trusted: Mapping[str, Trusted],
 ) -> None:
-    """Make signals that alone separate outcomes unknown, so that their points stay; name them.
+    """Make signals that give the outcome away unknown, so that their points stay; name them.
 
     Those that are `trusted` stay as they are, and are named with who keeps them.
     """
     for column, signal in enumerate(signals):
-        known = ~np.isnan(x[:, column])
-        truth, own = y[known], x[known, column]
-        if not 0 < truth.sum() < len(truth) or len(np.unique(own)) < 2:
+        said = _gives_away(x[:, column], y)
+        if not said:
             continue
-        alone = max(rank_auc(truth, own), rank_auc(truth, -own))
-        if alone <= LEAKY_AUC:
-            continue
-        sign = 1.0 if rank_auc(truth, own) == alone else -1.0
-        low, _ = bootstrap(_alone(truth, sign * own), truth, seed)
-        if low <= LEAKY_AUC:
-            continue
-        code, text = "leaky", f"{signal.label} alone tells won from lost (AUC {alone:.2f})"
         if signal.key in trusted:
             code = "leaky_kept"
-            text += f" and was learned all the same. {trusted[signal.key].said}"
+            text = f"{signal.label} {said} and was learned all the same. {trusted[signal.key].said}"
         else:
             x[:, column] = np.nan
-            text += ": it is probably known only afterwards. Its points were left as they are."
+            code = "leaky"
+            text = (
+                f"{signal.label} {said}: it is probably known only afterwards. "
+                "Its points were left as they are."
+            )
         notices.append(Notice(code, signal.label, text))
 
 
-def _alone(truth: Floats, own: Floats) -> Callable[[Ints], float]:
-    return lambda rows: rank_auc(truth[rows], own[rows])
+def _gives_away(x: Floats, y: Floats) -> str:
+    """Return how a signal x (n,), NaN unknown, alone gives the outcome away, "" if not."""
+    known = ~np.isnan(x)
+    truth, own = y[known], x[known]
+    if not 0 < truth.sum() < len(truth) or len(np.unique(own)) < 2:
+        return ""
+    alone = rank_auc(truth, own)
+    alone = max(alone, 1 - alone)
+    if alone - SURE_Z * auc_spread(alone, truth) > LEAK_AUC:
+        return f"alone tells won from lost (AUC {alone:.2f})"
+    sides = [truth[own > 0.5], truth[own <= 0.5]]
+    won = np.array([side.sum() for side in sides])
+    n = np.array([len(side) for side in sides])
+    if are_leaky(won, n, won[::-1], n[::-1], len(y)).any():
+        return f"alone multiplies the odds of winning by more than {LEAK_ODDS:g}, or divides them"
+    return ""
 
 
 def _name_overlap(x: Floats, signals: tuple[Signal, ...], notices: list[Notice]) -> None:

@@ -12,6 +12,7 @@ from scoring.learning.levels import Levels, least_support, make_levels
 from scoring.learning.notices import Notice
 from scoring.learning.table import Column, Table, looks_like_dates
 
+SURE_Z = 1.645  # standard errors of a bound that is sure at one-sided 95 %
 LEAK_AUC = 0.90  # of the field alone: the lower 95 % bound, since few outcomes show more by chance
 LEAK_ODDS = 20.0  # of a value against the rest: the lower 95 % bound
 LEAK_SUPPORT, LEAK_SHARE = 20, 0.01
@@ -149,7 +150,7 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
     alone = auc_alone(levels, y, seed)
     leaky = leaky_levels(levels, y)
     name = levels.field
-    if alone - 1.645 * auc_spread(alone, y) > LEAK_AUC:
+    if alone - SURE_Z * auc_spread(alone, y) > LEAK_AUC:
         text = (
             f"{name} alone tells won from lost (AUC {alone:.2f}): it is probably known only "
             "afterwards. It is left out until you say otherwise."
@@ -171,13 +172,19 @@ def leaky_levels(levels: Levels, y: Floats) -> Ints:
     known = levels.codes >= 0
     k = len(levels.levels)
     won = np.bincount(levels.codes[known], y[known], k)
-    all_of = levels.counts()
-    lost = all_of - won
-    a, b = won + 0.5, lost + 0.5
-    c, d = won.sum() - won + 0.5, lost.sum() - lost + 0.5
+    n = levels.counts()
+    return np.flatnonzero(are_leaky(won, n, won.sum() - won, n.sum() - n, len(y)))
+
+
+def are_leaky(won: Floats, n: Ints, won_else: Floats, n_else: Ints, of: int) -> Bools:
+    """Return for groups of leads whether their odds of winning against the rest have a lower 95 %
+    bound over 20; of too small a share of all `of` leads nothing is said.
+    """
+    a, b = won + 0.5, n - won + 0.5
+    c, d = won_else + 0.5, n_else - won_else + 0.5
     bound = np.log(a * d / (b * c)) - 1.96 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-    support = max(LEAK_SUPPORT, LEAK_SHARE * len(y))
-    return np.flatnonzero((bound > np.log(LEAK_ODDS)) & (all_of >= support))
+    leaky: Bools = (bound > np.log(LEAK_ODDS)) & (n >= max(LEAK_SUPPORT, LEAK_SHARE * of))
+    return leaky
 
 
 def auc_alone(levels: Levels, y: Floats, seed: int) -> float:

@@ -15,14 +15,13 @@ from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
 from scoring.learning.fit import Design, fit_map
 from scoring.learning.intervals import Intervals, weight_intervals
 from scoring.learning.notices import Notice
-from scoring.learning.screening import auc_spread, rank_auc
+from scoring.learning.screening import SURE_Z, auc_spread, rank_auc
 from scoring.learning.shrinkage import shrink
 
 SLOPE, SLOPE_SPREAD = 0.067, 0.034  # log-odds a point, as the default map has it, and its doubt
 FREE = 300  # outcomes from which a weight may move freely
 MOST_MOVED = 10.0  # points that a weight may move at fewer, times their share of these
 _AT_ONCE = 100_000  # leads that are predicted together, which bounds memory
-SURE_Z = 1.645  # standard errors below 0.5 of an AUC that surely ranks backwards
 
 
 @dataclass(frozen=True)

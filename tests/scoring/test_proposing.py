@@ -211,20 +211,25 @@ def test_a_line_that_is_the_outcome_in_disguise_keeps_its_points_until_a_person_
 ) -> None:
     history(team)
     early = wall_clock() - 199 * DAY
+    won = Outcome.objects.filter(result="won").values_list("lead_id", flat=True)
+    told = {"need": set(won), "authority": set(won[:70])}  # one tells all of them, one a few
     Evidence.objects.bulk_create(
         Evidence(
-            lead_id=outcome.lead_id,
-            dimension="need",
-            rating=100 if outcome.result == "won" else 0,
+            lead_id=lead_id,
+            dimension=dimension,
+            rating=100 if lead_id in winners else 0,
             source="api",
             observed_at=early,
             recorded_at=early,
         )
-        for outcome in Outcome.objects.all()
+        for dimension, winners in told.items()
+        for lead_id in Outcome.objects.values_list("lead_id", flat=True)
     )
     proposal = learn_model("b2b")
     assert proposal is not None
-    assert [w["field"] for w in proposal.evidence["warnings"] if w["code"] == "leaky"] == ["Need"]
+    leaky = {w["field"]: w["text"] for w in proposal.evidence["warnings"] if w["code"] == "leaky"}
+    assert "alone tells won from lost (AUC 1.00)" in leaky["Need"]
+    assert "the odds of winning by more than 20" in leaky["Authority"]
     need = next(line for line in proposal.evidence["lines"] if line["key"] == "need")
     assert need["new"] == pytest.approx(need["old_scaled"], abs=0.2)
 
