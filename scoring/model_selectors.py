@@ -16,6 +16,7 @@ from scoring.live import LiveModel, load_model
 from scoring.models import ModelVersion, Preview, Proposal, Standing
 from scoring.previewing import TeamLoad, candidate_config, preview_open, workload
 from scoring.proposal_selectors import Matrix, Mover, matrix_of, movers_of
+from scoring.tasks import RESCORE_ALL
 
 _STATE = Version.State
 
@@ -45,7 +46,8 @@ class VersionPage:
     """One version in words; `broken` says why it cannot be read any more (a field is gone).
 
     `live` is the live version of the same key, `changes` what differs from it to this one, None
-    when there is none or this is it. `proposal` is the last in which it was up for review.
+    when there is none or this is it. `proposal` is the last in which it was up for review, `job`
+    what rescores leads after the live version was published.
     """
 
     version: ModelVersion
@@ -54,6 +56,7 @@ class VersionPage:
     live: ModelVersion | None
     changes: list[Difference] | None
     proposal: Proposal | None
+    job: Job | None
 
 
 def list_models() -> list[ListedModel]:
@@ -112,14 +115,21 @@ def read_version(version: ModelVersion) -> VersionPage:
     labels = {name: field.label for name, field in fields.items()}
     live = live_of(version.key)
     proposal = version.proposals.order_by("-pk").first()
+    job = rescoring_now() if version.state == _STATE.LIVE else None
     try:
         parsed = load_model(version, field_types(fields))
     except Invalid as error:
-        return VersionPage(version, None, _problem_words(error), live, None, proposal)
+        return VersionPage(version, None, _problem_words(error), live, None, proposal, job)
     changes = None
     if live is not None and live.pk != version.pk:
         changes = differences(load_model(live, field_types(fields)), parsed, labels)
-    return VersionPage(version, describe(parsed, labels), "", live, changes, proposal)
+    return VersionPage(version, describe(parsed, labels), "", live, changes, proposal, job)
+
+
+def rescoring_now() -> Job | None:
+    """Return the newest job that rescores every open lead, if it has not ended."""
+    job = Job.objects.filter(kind=RESCORE_ALL).order_by("-pk").first()
+    return None if job is None or job.ended else job
 
 
 def parse_versions(versions: Sequence[ModelVersion]) -> list[LiveModel]:

@@ -543,7 +543,7 @@ class Trusted(models.Model):
     def said(self) -> str:
         """Who keeps it, since when and why, as a sentence."""
         who = self.by or "Somebody who left"
-        return f"{who} keeps it since {self.at:%Y-%m-%d}: “{self.reason}”."
+        return f"{who} keeps it since {self.at:%Y-%m-%d}: “{self.reason.rstrip('.')}”."
 
 
 class Preview(models.Model):

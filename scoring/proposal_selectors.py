@@ -110,6 +110,7 @@ class ProposalPage:
     events: list[ProposalEvent]
     job: Job | None
     may_change: Decision
+    may_trust: bool
     may_approve: Decision
     outdated: bool
     changed: bool
@@ -160,11 +161,15 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         kept = line.get("old_scaled", line["old"]) == line["new"]
         group = GROUP_LABELS.get(line["group"], "")
         (same if kept else moved).setdefault(group, []).append((line, feedback.get(line["key"])))
+    may_change = can_change_models(viewer)
     leaks, warnings = leaks_of(
         evidence.get("warnings", []),
         {signal["label"]: signal["key"] for signal in proposal.live.definition["signals"]},
         trusted_of(proposal.key, Trusted.Kind.LINE),
     )
+    undecided = proposal.state in (*Proposal.UNDER_WAY, Proposal.State.NOTED)
+    if not undecided:
+        leaks = [leak for leak in leaks if leak.text]
     return ProposalPage(
         proposal=proposal,
         evidence=evidence,
@@ -181,7 +186,8 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         warnings=warnings,
         events=list(proposal.events.select_related("actor")),
         job=proposal.job if proposal.job and proposal.job.kind == RESCORE_ALL else None,
-        may_change=can_change_models(viewer),
+        may_change=may_change,
+        may_trust=bool(may_change) and undecided,
         may_approve=can_approve(viewer, proposal),
         outdated=proposal.live.state != "live",
         changed=was_changed(proposal),

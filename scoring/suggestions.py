@@ -291,6 +291,7 @@ def take(suggestion: Suggestion, keep: Collection[str], *, by: User) -> ModelVer
             ModelVersion, live.key, content, by=by, pins={"icp": icp, "framework": live.framework}
         )
         Suggestion.objects.filter(pk=suggestion.pk).update(taken=version)
+        version.refresh_from_db()  # the content as it is kept
     return version
 
 

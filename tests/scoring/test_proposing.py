@@ -250,7 +250,7 @@ def test_a_line_that_is_the_outcome_in_disguise_keeps_its_points_until_a_person_
     assert again.pk != proposal.pk
     [named] = [w for w in again.evidence["warnings"] if w["code"] == "leaky_kept"]
     assert f"{model_owner} keeps it" in named["text"]
-    assert "Asked on the first call." in named["text"]
+    assert "Asked on the first call" in named["text"]
     learnt = next(line for line in again.evidence["lines"] if line["key"] == "need")
     assert learnt["new"] > 2 * learnt["old_scaled"]
     assert learn_model("b2b") == again

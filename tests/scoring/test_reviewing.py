@@ -77,6 +77,8 @@ def test_two_tabs_approve_once_and_a_way_back_amid_the_rescore_holds(
     assert client.post(address).status_code == 409
     assert jobs.count() == there + 1
     first = jobs.latest("pk")
+    page = client.get(f"/scoring/versions/{draft.pk}/").content.decode()
+    assert "Rescoring every open lead" in page
     again, second = reviewing.roll_back(live, by=model_owner)
     assert second is not None
     done(second)
@@ -87,6 +89,8 @@ def test_two_tabs_approve_once_and_a_way_back_amid_the_rescore_holds(
     assert client.post(f"/scoring/versions/{live.pk}/roll-back/").status_code == 409
     draft.refresh_from_db()
     assert draft.state == "retired"
+    page = client.get(f"/scoring/proposals/{proposal.pk}/").content.decode()
+    assert f"v{draft.number} was live until" in page
 
 
 def test_a_draft_that_reads_a_field_that_is_gone_is_named_everywhere(

@@ -73,7 +73,7 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     again = find("b2b")
     assert "Trial" in {line["field"] for line in again["lines"]}
     [named] = [w for w in again["warnings"] if w["code"] == "leak_kept"]
-    assert "It ends before we decide." in named["text"]
+    assert "It ends before we decide" in named["text"]
     assert client.post(f"{address}distrust/", given).status_code == 302
     assert "Trial" not in {line["field"] for line in find("b2b")["lines"]}
 
