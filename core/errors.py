@@ -44,6 +44,11 @@ class Invalid(LeadqualError):
         else:
             super().__init__("; ".join(f"{p.field}: {p.message}" for p in problems), problems)
 
+    @property
+    def words(self) -> str:
+        """What is wrong, without the names of fields, where the reader sees which are meant."""
+        return "; ".join(p.message for p in self.problems) or self.message
+
     @classmethod
     def field(cls, field: str, code: str, message: str) -> "Invalid":
         """Build the error of one field."""

@@ -71,7 +71,7 @@ def _find_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     try:
         made.result, made.problem = find(made.key), ""
     except Invalid as error:
-        made.problem = "; ".join(p.message for p in error.problems) or error.message
+        made.problem = error.words
     made.save(update_fields=["result", "problem"])
     return {"done": 1}
 

@@ -1,26 +1,23 @@
 """Pages of score models and their versions."""
 
-from typing import cast
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.models import User
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.filters import require_known
 from leads.models import Outcome
 from scoring import drafting, model_selectors, policies, previewing, proposing, reviewing
 from scoring.forms import DraftForm
+from scoring.views.viewers import model_owner, model_reader, proposal_reader
 
 
 @require_safe
 def list_models(request: HttpRequest) -> HttpResponse:
     """All score models with their live, open and retired versions."""
-    viewer = cast(User, request.user)
-    policies.can_read_models(viewer).require()
+    viewer = model_reader(request)
     require_known(request.GET, (), "the score models")
     context = {
         "models": model_selectors.list_models(),
@@ -34,8 +31,7 @@ def list_models(request: HttpRequest) -> HttpResponse:
 @require_safe
 def view_version(request: HttpRequest, version_id: int) -> HttpResponse:
     """All numbers of one version, and what differs from the live one."""
-    viewer = cast(User, request.user)
-    policies.can_read_models(viewer).require()
+    viewer = model_reader(request)
     require_known(request.GET, (), "a version")
     version = model_selectors.get_version(version_id)
     context = {
@@ -47,16 +43,10 @@ def view_version(request: HttpRequest, version_id: int) -> HttpResponse:
     return render(request, "scoring/version.html", context)
 
 
-def _owner(request: HttpRequest) -> User:
-    viewer = cast(User, request.user)
-    policies.can_change_models(viewer).require()
-    return viewer
-
-
 @require_POST
 def make_draft(request: HttpRequest, version_id: int) -> HttpResponse:
     """Draft from a version, and go on to edit it."""
-    viewer = _owner(request)
+    viewer = model_owner(request)
     draft = drafting.make_draft(model_selectors.get_version(version_id), by=viewer)
     return redirect("scoring:edit_draft", draft.pk)
 
@@ -64,7 +54,7 @@ def make_draft(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_draft(request: HttpRequest, version_id: int) -> HttpResponse:
     """Every number of a draft in one form."""
-    viewer = _owner(request)
+    viewer = model_owner(request)
     version = model_selectors.get_version(version_id)
     [parsed] = model_selectors.parse_versions([version])
     if version.state != version.State.DRAFT:
@@ -96,7 +86,7 @@ def edit_draft(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_POST
 def delete_draft(request: HttpRequest, version_id: int) -> HttpResponse:
     """Throw a draft away."""
-    viewer = _owner(request)
+    viewer = model_owner(request)
     version = model_selectors.get_version(version_id)
     drafting.delete_draft(version, by=viewer)
     messages.success(request, f"Draft v{version.number} is gone.")
@@ -106,7 +96,7 @@ def delete_draft(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_POST
 def propose_draft(request: HttpRequest, version_id: int) -> HttpResponse:
     """Measure a draft on past leads and put it up for review."""
-    viewer = _owner(request)
+    viewer = model_owner(request)
     proposing.start_appraisal(model_selectors.get_version(version_id), by=viewer)
     return redirect("scoring:list_proposals")
 
@@ -114,7 +104,7 @@ def propose_draft(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_POST
 def roll_back(request: HttpRequest, version_id: int) -> HttpResponse:
     """Put a retired version's content live again."""
-    viewer = _owner(request)
+    viewer = model_owner(request)
     again, _ = reviewing.roll_back(model_selectors.get_version(version_id), by=viewer)
     messages.success(request, f"v{again.number} is live. Every open lead is being rescored.")
     return redirect("scoring:view_version", again.pk)
@@ -123,8 +113,7 @@ def roll_back(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_safe
 def show_preview(request: HttpRequest, version_id: int) -> HttpResponse:
     """What a version would do: a sample at once, and all open leads when that was asked for."""
-    viewer = cast(User, request.user)
-    policies.can_read_proposals(viewer).require()
+    viewer = proposal_reader(request)
     version = model_selectors.get_version(version_id)
     if version.state == version.State.LIVE:
         raise Conflict(f"v{version.number} is live already.")
@@ -143,6 +132,6 @@ def show_preview(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_POST
 def start_preview(request: HttpRequest, version_id: int) -> HttpResponse:
     """Try a version on every open lead."""
-    viewer = _owner(request)
+    viewer = model_owner(request)
     previewing.start_preview(model_selectors.get_version(version_id), viewer)
     return redirect("scoring:show_preview", version_id)

@@ -19,27 +19,16 @@ from scoring.drafting import content_tag
 from scoring.framework_selectors import get_framework, parsed
 from scoring.models import FrameworkVersion
 from scoring.script_forms import CriterionForm, QuestionForm, StartForm, initial_of
+from scoring.views.viewers import model_owner, model_reader
 
 _GET_OR_POST = require_http_methods(["GET", "HEAD", "POST"])
 KINDS = (("b2b", "B2B"), ("b2c", "B2C"))
 
 
-def _reader(request: HttpRequest) -> User:
-    viewer = cast(User, request.user)
-    policies.can_read_models(viewer).require()
-    return viewer
-
-
-def _editor(request: HttpRequest) -> User:
-    viewer = cast(User, request.user)
-    policies.can_change_models(viewer).require()
-    return viewer
-
-
 @require_safe
 def list_frameworks(request: HttpRequest) -> HttpResponse:
     """All frameworks with their versions and what uses them."""
-    viewer = _reader(request)
+    viewer = model_reader(request)
     require_known(request.GET, (), "the scripts")
     context = {
         "frameworks": framework_selectors.list_frameworks(),
@@ -52,7 +41,7 @@ def list_frameworks(request: HttpRequest) -> HttpResponse:
 @_GET_OR_POST
 def start_framework(request: HttpRequest) -> HttpResponse:
     """Begin a new framework from a template or from another framework."""
-    viewer = _editor(request)
+    viewer = model_owner(request)
     beginnings = all_beginnings()
     choices = [(key, found.name) for key, found in beginnings.items()]
     form = StartForm(request.POST if request.method == "POST" else None, choices=choices)
@@ -75,7 +64,7 @@ def start_framework(request: HttpRequest) -> HttpResponse:
 @require_safe
 def view_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
     """One version: criteria, questions, what differs; a draft with its buttons."""
-    viewer = _reader(request)
+    viewer = model_reader(request)
     require_known(request.GET, ("against",), "a script")
     against = request.GET.get("against", "")
     version = get_framework(framework_id)
@@ -104,7 +93,7 @@ def _show(
 @require_safe
 def preview_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
     """The script as a rep meets it, with branching; the answers are in the address only."""
-    _reader(request)
+    model_reader(request)
     version = get_framework(framework_id)
     content = parsed(version)
     keys = [f"a.{question.key}" for question in content.asked]
@@ -128,7 +117,7 @@ def preview_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
 @require_POST
 def open_draft(request: HttpRequest, framework_id: int) -> HttpResponse:
     """Go to the draft of this framework, made when there is none."""
-    viewer = _editor(request)
+    viewer = model_owner(request)
     draft = script_drafts.open_draft(get_framework(framework_id), by=viewer)
     return redirect("scoring:view_framework", draft.pk)
 
@@ -136,7 +125,7 @@ def open_draft(request: HttpRequest, framework_id: int) -> HttpResponse:
 @_GET_OR_POST
 def edit_question(request: HttpRequest, framework_id: int) -> HttpResponse:
     """Change a question of a draft, or add one."""
-    viewer = _editor(request)
+    viewer = model_owner(request)
     version = get_framework(framework_id)
     content = parsed(version)
     key = request.POST.get("question", "") or request.GET.get("question", "")
@@ -165,7 +154,7 @@ def edit_question(request: HttpRequest, framework_id: int) -> HttpResponse:
 @_GET_OR_POST
 def edit_criterion(request: HttpRequest, framework_id: int) -> HttpResponse:
     """Change a criterion of a draft, or add one."""
-    viewer = _editor(request)
+    viewer = model_owner(request)
     version = get_framework(framework_id)
     content = parsed(version)
     key = request.POST.get("criterion", "") or request.GET.get("criterion", "")
@@ -239,7 +228,7 @@ def _edited(
 @require_POST
 def arrange_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
     """Move, duplicate, archive or take out a question or criterion of a draft."""
-    viewer = _editor(request)
+    viewer = model_owner(request)
     version = script_drafts.get_draft(get_framework(framework_id).pk)
     part = cast(editing.Part, request.POST.get("part", ""))
     key, act = request.POST.get("key", ""), request.POST.get("act", "")
@@ -269,7 +258,7 @@ def arrange_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
 @require_POST
 def publish_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
     """Make a draft live, with the models on it."""
-    viewer = _editor(request)
+    viewer = model_owner(request)
     version = get_framework(framework_id)
     try:
         script_drafts.publish_framework(version.pk, by=viewer)
@@ -282,7 +271,7 @@ def publish_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
 @require_POST
 def discard_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
     """Delete a draft."""
-    viewer = _editor(request)
+    viewer = model_owner(request)
     version = get_framework(framework_id)
     script_drafts.discard_draft(version.pk, by=viewer)
     messages.success(request, f"The draft v{version.number} is gone.")
@@ -292,7 +281,7 @@ def discard_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
 @_GET_OR_POST
 def switch_framework(request: HttpRequest, framework_id: int) -> HttpResponse:
     """Show what a profile's change to this framework carries over; make the draft of its model."""
-    viewer = _editor(request)
+    viewer = model_owner(request)
     require_known(request.GET, ("model",), "a change of framework")
     version = get_framework(framework_id)
     models = switching.models_elsewhere(version)

@@ -1,6 +1,7 @@
 """Pages of suggested signals: look for them, pick, take."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -12,8 +13,8 @@ from core.clock import now
 from core.errors import Invalid, NotFound
 from core.filters import require_known
 from scoring import policies, suggestions, trusting
-from scoring.appraising import sentence
 from scoring.models import Suggestion, Trusted
+from scoring.views.viewers import model_owner, proposal_reader
 
 
 def _suggestion(suggestion_id: int) -> Suggestion:
@@ -34,8 +35,7 @@ def start_suggesting(request: HttpRequest) -> HttpResponse:
 @require_safe
 def view_suggestion(request: HttpRequest, suggestion_id: int) -> HttpResponse:
     """What was found, to pick from."""
-    viewer = cast(User, request.user)
-    policies.can_read_proposals(viewer).require()
+    viewer = proposal_reader(request)
     require_known(request.GET, (), "suggested signals")
     return _page(request, viewer, _suggestion(suggestion_id))
 
@@ -44,32 +44,22 @@ def _page(
     request: HttpRequest,
     viewer: User,
     found: Suggestion,
+    *,
     problem: str = "",
-    leak_problem: tuple[str, str] = ("", ""),
+    leak: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    """Show what was found; `problem` is about the field `leak`, or about taking lines."""
     leaks, warnings = trusting.leaks_of(
         found.result.get("warnings", []),
         found.result.get("name_of", {}),
         trusting.trusted_of(found.key, Trusted.Kind.FIELD),
     )
-    result = found.result
-    picked = set(request.POST.getlist("use")) if problem else None
     context = {
         "suggestion": found,
-        "name": suggestions.name_of_model(found.key),
-        "result": result,
-        "sentence": sentence(result["backtest"]) if "backtest" in result else "",
-        "lines": [
-            {
-                **line,
-                "rate": line["won"] / line["n"] if line["n"] else 0.0,
-                "ticked": picked is None or line["key"] in picked,
-            }
-            for line in result.get("lines", [])
-        ],
+        "result": found.result,
         "leaks": leaks,
-        "leak_problem": leak_problem,
+        "leak": leak,
         "warnings": warnings,
         "job": found.job,
         "working": found.job is not None and not found.job.ended,
@@ -80,42 +70,59 @@ def _page(
     return render(request, "scoring/suggestion.html", context, status=status)
 
 
+def _decide(
+    request: HttpRequest,
+    suggestion_id: int,
+    act: Callable[[Suggestion, User], Any],
+    *,
+    said: str = "",
+    leak: str = "",
+    to: str = "",
+) -> HttpResponse:
+    """Do what a model owner asked for, and say so; show the lines again with what is wrong."""
+    viewer = model_owner(request)
+    found = _suggestion(suggestion_id)
+    try:
+        act(found, viewer)
+    except Invalid as error:
+        return _page(request, viewer, found, problem=error.words, leak=leak, status=error.status)
+    if said:
+        messages.success(request, said)
+    return redirect(to) if to else redirect("scoring:view_suggestion", found.pk)
+
+
 @require_POST
 def take_signals(request: HttpRequest, suggestion_id: int) -> HttpResponse:
     """Make drafts from the picked lines and put them up for review."""
-    viewer = cast(User, request.user)
-    policies.can_change_models(viewer).require()
-    found = _suggestion(suggestion_id)
-    try:
-        suggestions.start_taking(found, request.POST.getlist("use"), by=viewer)
-    except Invalid as error:
-        words = "; ".join(p.message for p in error.problems)
-        return _page(request, viewer, found, words, status=422)
-    return redirect("scoring:list_proposals")
+    use = request.POST.getlist("use")
+    return _decide(
+        request,
+        suggestion_id,
+        lambda found, by: suggestions.start_taking(found, use, by=by),
+        to="scoring:list_proposals",
+    )
 
 
 @require_POST
 def trust_field(request: HttpRequest, suggestion_id: int) -> HttpResponse:
     """Let signals be suggested from a field though it gives the outcome away."""
-    viewer = cast(User, request.user)
-    policies.can_change_models(viewer).require()
-    found = _suggestion(suggestion_id)
-    field = request.POST.get("subject", "")
-    try:
-        kept = trusting.trust_field(found, field, request.POST.get("reason", ""), by=viewer)
-    except Invalid as error:
-        words = error.problems[0].message
-        return _page(request, viewer, found, leak_problem=(field, words), status=422)
-    messages.success(request, f"Signals are suggested from {kept.label} too from now on.")
-    return redirect("scoring:view_suggestion", found.pk)
+    field, reason = request.POST.get("subject", ""), request.POST.get("reason", "")
+    return _decide(
+        request,
+        suggestion_id,
+        lambda found, by: trusting.trust_field(found, field, reason, by=by),
+        said="Signals are suggested from it too from now on.",
+        leak=field,
+    )
 
 
 @require_POST
 def distrust_field(request: HttpRequest, suggestion_id: int) -> HttpResponse:
     """Leave a field out of suggested signals again."""
-    viewer = cast(User, request.user)
-    policies.can_change_models(viewer).require()
-    found = _suggestion(suggestion_id)
-    trusting.distrust_field(found, request.POST.get("subject", ""), by=viewer)
-    messages.success(request, "No signals are suggested from it from now on.")
-    return redirect("scoring:view_suggestion", found.pk)
+    field = request.POST.get("subject", "")
+    return _decide(
+        request,
+        suggestion_id,
+        lambda found, by: trusting.distrust_field(found, field, by=by),
+        said="No signals are suggested from it from now on.",
+    )
