@@ -13,6 +13,7 @@ from core.clock import now
 from core.errors import Invalid, NotFound
 from core.filters import require_known
 from scoring import policies, suggestions, trusting
+from scoring.appraising import sentence
 from scoring.models import Suggestion, Trusted
 from scoring.views.viewers import model_owner, proposal_reader
 
@@ -55,9 +56,21 @@ def _page(
         found.result.get("name_of", {}),
         trusting.trusted_of(found.key, Trusted.Kind.FIELD),
     )
+    result = found.result
+    picked = set(request.POST.getlist("use")) if problem and not leak else None
     context = {
         "suggestion": found,
-        "result": found.result,
+        "name": suggestions.name_of_model(found.key),
+        "result": result,
+        "sentence": sentence(result["backtest"]) if "backtest" in result else "",
+        "lines": [
+            {
+                **line,
+                "rate": line["won"] / line["n"] if line["n"] else 0.0,
+                "ticked": picked is None or line["key"] in picked,
+            }
+            for line in result.get("lines", [])
+        ],
         "leaks": leaks,
         "leak": leak,
         "warnings": warnings,
