@@ -40,7 +40,7 @@ from scoring.suggestions import refusals, refuse
 BACKTEST = "backtest"
 REACH = 200  # most steps of calls for which the wins are kept
 WEEK = 7 / 5  # days to a working day
-ANCHOR_ROWS = 20_000  # on which base and p are set anew when lines were refused
+ANCHOR_ROWS = 10_000  # on which base and p are set anew when lines were refused
 
 
 def read_past_leads(file: BinaryIO, file_name: str, *, by: User) -> Backtest:

@@ -73,8 +73,8 @@ def alerts_of(live: LiveModel, found: Effectiveness) -> list[DriftAlert]:
         for month in line.months:
             if month.alert and month.psi is not None:
                 text = (
-                    f"{line.label}: leads closed in {_named(month.month)} are not like those "
-                    f"before (PSI {month.psi:.2f}, n {month.n})."
+                    f"{live.model.name}, {line.label}: leads closed in {_named(month.month)} are "
+                    f"not like those before (PSI {month.psi:.2f}, n {month.n:,})."
                 )
                 alerts.append(
                     DriftAlert(
@@ -89,8 +89,8 @@ def alerts_of(live: LiveModel, found: Effectiveness) -> list[DriftAlert]:
     for base in found.base:
         if base.alert and base.before is not None and base.share.rate is not None:
             text = (
-                f"The share won was {base.share.rate:.0%} in {_named(base.month)}, "
-                f"{base.before:.0%} before (n {base.share.n})."
+                f"{live.model.name}: the share won was {100 * base.share.rate:.0f} % in "
+                f"{_named(base.month)}, {100 * base.before:.0f} % before (n {base.share.n:,})."
             )
             alerts.append(
                 DriftAlert(

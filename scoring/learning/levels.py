@@ -139,10 +139,17 @@ class Levels:
         if self.type == "bool":
             return "no" if low is None else "yes"
         if len(bins) == 1 and bins[0].only is not None:
-            return f"{bins[0].only:.12g}"
+            return _in_words(bins[0].only)
         if low is None:
-            return f"at most {high:.12g}"
-        return f"over {low:.12g}" if high is None else f"over {low:.12g} to {high:.12g}"
+            return f"at most {_in_words(high)}"
+        over = f"over {_in_words(low)}"
+        return over if high is None else f"{over} to {_in_words(high)}"
+
+
+def _in_words(value: float | None) -> str:
+    """Return a number as people read it: thousands are set apart where it is no year."""
+    assert value is not None
+    return f"{value:,.12g}" if abs(value) >= 10_000 else f"{value:.12g}"
 
 
 def least_support(n: int) -> int:

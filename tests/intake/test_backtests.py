@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.roles import Role
@@ -83,6 +85,14 @@ def test_from_a_file_to_drafts_that_score_as_what_was_learned(pages: Client, own
     page = text_of(pages, test)
     assert "With the same 30 calls a day, for 150 new leads, you would have reached" in page
     assert "There is no active rep yet" in page
+    with CaptureQueriesContext(connection) as queries:
+        text_of(pages, test)
+    assert len(queries) <= 11
+    for _ in range(3):
+        uploaded(pages, b"Size;Result\nbig;won\nsmall;lost\n")
+    with CaptureQueriesContext(connection) as queries:
+        assert pages.get("/scoring/backtests/").status_code == 200
+    assert len(queries) <= 6
     more = text_of(pages, test, "?calls=60&leads=150")
     assert "With the same 60 calls a day, for 150 new leads, you would have reached" in more
     assert "all wins are reached" in text_of(pages, test, "?calls=150&leads=150")

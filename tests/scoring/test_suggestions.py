@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team, User
 from core.models import Job
@@ -40,8 +42,12 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     assert lines[0]["field"] == "Plan"
     assert "Mood" not in {line["field"] for line in lines}  # the outcome in disguise
     assert found.result["verdict"] == "propose"
-    page = client.get(address).content.decode()
+    with CaptureQueriesContext(connection) as queries:
+        page = client.get(address).content.decode()
+    assert len(queries) <= 8
     assert "Plan: " in page
+    assert "you would have reached" in page  # what they are worth comes first
+    assert "Suggested signals: B2B" in page
     assert client.post(f"{address}take/").status_code == 422  # nothing ticked
 
     keep = [line["key"] for line in lines if line["field"] == "Plan"]
