@@ -16,7 +16,7 @@ from core.models import Job
 from core.workers import Workers, same_database
 from scoring.live import live_config
 from scoring.models import ModelVersion
-from scoring.previewing import SAMPLE, preview_sample, start_preview
+from scoring.previewing import SAMPLE, candidate_config, preview_open, start_preview
 from scoring.proposing import learn_model, slice_fields
 from scoring.training import read_training
 
@@ -47,7 +47,7 @@ def measure_learning() -> list[Result]:
 def measure_previews(leads: int) -> list[Result]:
     """Measure on the present database, whose leads are all open and scored."""
     version = raised(ModelVersion.objects.filter(state=ModelVersion.State.LIVE).order_by("pk")[0])
-    sample = seconds(lambda: preview_sample(version))
+    sample = seconds(lambda: preview_open(candidate_config(version)))
     with Workers(WORKERS) as workers:
         workers.wait_until_up()
         job = start_preview(version, None).job

@@ -113,7 +113,7 @@ def read(
     is_counter = long["counter"] == 1
     evidence = {name: values[~is_counter] for name, values in long.items()}
     counters = {name: values[is_counter] for name, values in long.items()}
-    texts = {f.name: _coded(f, row[f.name], chosen) for f in config.used_fields if f.type == "text"}
+    texts = {f.name: _coded(f, row[f.name], ids) for f in config.used_fields if f.type == "text"}
     ratings, observed, expires, evidence_ids = _spread_evidence(
         evidence, ids, config.dimensions, as_of
     )
@@ -232,16 +232,22 @@ _hashes: dict[str, int] = {}  # text → hash, for the keys that we look for
 _MOST_VALUES = 500_000
 
 
-def _coded(field: Field, hashes: Ints, chosen: Chosen) -> tuple[Ints, list[str]]:
-    """Turn a column of hashes into codes and the values that they index."""
+def _coded(field: Field, hashes: Ints, ids: Ints) -> tuple[Ints, list[str]]:
+    """Turn a column of hashes into codes and the values that they index.
+
+    Values not met before are read from one lead each.
+    """
     distinct, codes = np.unique(hashes, return_inverse=True)
     if len(_values) > _MOST_VALUES:
         _values.clear()
-    if any(h and h not in _values for h in distinct.tolist()):
+    new = np.array([h != 0 and h not in _values for h in distinct.tolist()], dtype=bool)
+    if new.any():
+        _, first = np.unique(hashes, return_index=True)
+        having = among(ids[first[new]].tolist())
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT DISTINCT hashtextextended({field.sql}, 0), {field.sql} FROM {_FROM} "
-                f"WHERE {chosen('s.lead_id')} AND {field.sql} <> ''"
+                f"SELECT hashtextextended({field.sql}, 0), {field.sql} FROM {_FROM} "
+                f"WHERE {having('s.lead_id')} AND {field.sql} <> ''"
             )
             _values.update(cursor.fetchall())
     values = [_values.get(h, "") for h in distinct.tolist()]

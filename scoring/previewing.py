@@ -136,14 +136,11 @@ def _count_hot(flow: Flow, ids: Any, now: Any, then: Any) -> None:
         pair[1] += int(will)
 
 
-def preview_sample(version: ModelVersion, most: int = SAMPLE) -> tuple[Flow, int]:
-    """Return what a version would do to at most `most` open leads, spread evenly over all, and
-    the number of open leads.
+def preview_open(config: LiveConfig, most: int = SAMPLE) -> tuple[Flow, int]:
+    """Return what a configuration would do to the open leads, and how many there are.
+
+    Of more than `most` that many are looked at, always the same ones, drawn by a hash of their ids.
     """
-    return _sample_flow(candidate_config(version), most)
-
-
-def _sample_flow(config: LiveConfig, most: int) -> tuple[Flow, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -152,27 +149,22 @@ def _sample_flow(config: LiveConfig, most: int) -> tuple[Flow, int]:
             """
         )
         total, as_of = cursor.fetchone()
-        # As many as wanted at even steps: those at which place × share passes a whole number.
-        share = min(1.0, most / total) if total else 1.0
+        # Nearly all rows are passed over before the sort: those beyond the share and six standard
+        # deviations of how many fall into it.
+        share = (most + 6 * most**0.5) / max(1, total)
         cursor.execute(
             """
-            SELECT lead_id FROM (
-                SELECT lead_id, row_number() OVER (ORDER BY lead_id) AS place
-                FROM scoring_standing WHERE is_open AND state <> 'unscored'
-            ) numbered WHERE floor(place * %(share)s) > floor((place - 1) * %(share)s)
+            SELECT lead_id FROM scoring_standing
+            WHERE is_open AND state <> 'unscored' AND hashint8(lead_id) & 1048575 <= %s
+            ORDER BY hashint8(lead_id) & 1048575, lead_id LIMIT %s
             """,
-            {"share": share},
+            [int(min(1.0, share) * 1048576), most],
         )
-        ids = [row[0] for row in cursor.fetchall()]
+        ids = sorted(row[0] for row in cursor.fetchall())
     flow = Flow()
     for start in range(0, len(ids), CHUNK):
         flow.add(preview_leads(ids[start : start + CHUNK], config, as_of))
     return flow, total
-
-
-def preview_open(config: LiveConfig, most: int = SAMPLE) -> tuple[Flow, int]:
-    """Return the flow of the open leads (at most `most` of them) and how many there are."""
-    return _sample_flow(config, most)
 
 
 @transaction.atomic

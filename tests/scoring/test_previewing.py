@@ -11,7 +11,7 @@ from core.versioning import version_with
 from core.workers import work_on
 from leads.activities import Kind
 from scoring.models import Engagement, EngagementSignal, ModelVersion, Standing
-from scoring.previewing import preview_sample
+from scoring.previewing import candidate_config, preview_open
 from scoring.publishing import publish_model
 from scoring.whatif import Supposition, what_if
 from tests import factories
@@ -47,7 +47,7 @@ def test_new_half_lives_count_in_a_preview_as_they_will_once_published(rep: User
     counters = list(Engagement.objects.order_by("pk").values())
     before = dict(Standing.objects.values_list("pk", "score"))
 
-    flow, total = preview_sample(draft)
+    flow, total = preview_open(candidate_config(draft))
     supposed = {pk: what_if(pk, Supposition(), version=draft).after for pk in before}
     assert list(Engagement.objects.order_by("pk").values()) == counters  # nothing was written
     assert not EngagementSignal.objects.filter(half_life_days=180).exists()
