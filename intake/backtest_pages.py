@@ -55,6 +55,12 @@ class StartForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="Columns that give the outcome away are found and left out by themselves.",
     )
+    trust = forms.MultipleChoiceField(
+        label="Learn from it all the same, since it is known in time",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="These give the outcome away, so they were left out.",
+    )
 
     def __init__(self, test: Backtest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -82,6 +88,9 @@ class StartForm(forms.Form):
         exclude.choices = [  # type: ignore[attr-defined]
             (str(i), _with_samples(column)) for i, column in enumerate(columns)
         ]
+        self.fields["trust"].choices = [  # type: ignore[attr-defined]
+            (str(self._index(name)), name) for name in _leaking(test) if name in self.headers
+        ]
         self.initial = self._initial(test, mapping, dated)
 
     def _initial(self, test: Backtest, mapping: dict[str, Any], dated: list[int]) -> dict[str, Any]:
@@ -94,6 +103,7 @@ class StartForm(forms.Form):
                 "outcome": f"{index}:{n}",
                 "order": "" if order is None else str(self._index(order)),
                 "exclude": [str(self._index(name)) for name in test.options["exclude"]],
+                "trust": [str(self._index(name)) for name in test.options.get("trust", ())],
             }
         found: dict[str, Any] = {"order": str(dated[0]) if dated else ""}
         for index, header in enumerate(self.headers):
@@ -119,8 +129,15 @@ class StartForm(forms.Form):
             outcome=self.headers[int(column)],
             positive=self.values[int(column)][int(n)],
             exclude=tuple(self.headers[i] for i in left_out),
+            trust=tuple(self.headers[int(i)] for i in self.cleaned_data["trust"]),
             order=self.headers[int(order)] if order and order != column else None,
         )
+
+
+def _leaking(test: Backtest) -> list[str]:
+    """Return the columns that gave the outcome away when it was last tested, and those kept."""
+    found = [w["field"] for w in test.measured.get("warnings", []) if w["code"] == "leak"]
+    return list(dict.fromkeys([*found, *test.options.get("trust", ())]))
 
 
 def _is_late(spec: dict[str, Any]) -> bool:

@@ -73,7 +73,11 @@ def start_backtest(test: Backtest, options: Options, *, by: User) -> Job:
     if locked.imported.cleared_at is not None:
         raise Conflict("The rows of this file are no longer kept. Upload it again.")
     _tell_when_known(locked.imported, options.exclude)
-    locked.options = {**vars(options), "exclude": list(options.exclude)}
+    locked.options = {
+        **vars(options),
+        "exclude": list(options.exclude),
+        "trust": list(options.trust),
+    }
     locked.measured, locked.suggested, locked.problem = {}, {}, ""
     locked.job = jobs.start_job(
         BACKTEST,
@@ -85,6 +89,12 @@ def start_backtest(test: Backtest, options: Options, *, by: User) -> Job:
     )
     locked.save()
     return locked.job
+
+
+def options_of(test: Backtest) -> Options:
+    """Return the options of a backtest that was started."""
+    lists = {name: tuple(test.options.get(name, ())) for name in ("exclude", "trust")}
+    return Options(**{**test.options, **lists})
 
 
 def _tell_when_known(imported: Import, late: Collection[str]) -> None:
@@ -101,7 +111,7 @@ def _tell_when_known(imported: Import, late: Collection[str]) -> None:
 def run_step(job: Job, args: dict[str, Any]) -> dict[str, int]:
     """Do one of the two steps; what is wrong with the file is kept for the page to tell."""
     test = Backtest.objects.select_related("imported").get(pk=job.args["backtest"])
-    options = Options(**{**test.options, "exclude": tuple(test.options["exclude"])})
+    options = options_of(test)
     try:
         sheet = sheet_of(test.imported)
         if args["step"] == "measure":
@@ -180,7 +190,14 @@ def suggested(sheet: Sheet, options: Options) -> dict[str, Any]:
     """Return the lines learned from all past leads, and their definitions, as JSON values."""
     history = read_history(sheet, options)
     time = np.arange(len(history.y)).astype(float) if history.in_order else None
-    found = suggest(history.table, history.y, time, seed=options.seed, refused=refusals())
+    found = suggest(
+        history.table,
+        history.y,
+        time,
+        seed=options.seed,
+        refused=refusals(),
+        trusted=history.trusted,
+    )
     definitions = found.definitions
     return {
         "n": found.learned.n,
@@ -271,7 +288,7 @@ def _without(test: Backtest, definitions: Definitions, out: list[str]) -> Defini
     """Return the definitions without lines, base and p set anew on some of the rows."""
     if test.imported.cleared_at is not None:
         raise Conflict("The rows of this file are no longer kept. Upload it again to refuse lines.")
-    options = Options(**{**test.options, "exclude": tuple(test.options["exclude"])})
+    options = options_of(test)
     sheet = sheet_of(test.imported, ANCHOR_ROWS)
     history = read_history(sheet, options, definitions.types)
     return definitions.without(out, history.table, history.y, np.ones(len(history.y)))

@@ -50,11 +50,15 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 @dataclass(frozen=True)
 class Options:
-    """What to test: columns by name; `order` None is a stratified split; `train` None is all."""
+    """What to test: columns by name; `order` None is a stratified split; `train` None is all.
+
+    Columns to `trust` are learned from though they give the outcome away.
+    """
 
     outcome: str
     positive: str
     exclude: tuple[str, ...] = ()
+    trust: tuple[str, ...] = ()
     order: str | None = None
     test_share: float = 0.3
     seed: int = 0
@@ -66,7 +70,7 @@ class History:
     """Past leads with outcomes y (n,) of 0 and 1, in order when `in_order`.
 
     `row_of` (n,) numbers the different leads of the file, so that repeats share a number: rows that
-    agree in everything but their outcome.
+    agree in everything but their outcome. `trusted` names columns that may give the outcome away.
     """
 
     table: Table
@@ -74,6 +78,7 @@ class History:
     row_of: Ints
     in_order: bool
     notices: list[Notice] = field(default_factory=list)
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,9 @@ def backtest(history: History, options: Options) -> Result:
     y, truth = history.y[train], history.y[test]
     if not 0 < y.sum() < len(y):
         raise Invalid.field("outcome", "one_class", "all training leads have the same outcome")
-    learned = learn_signals(inside, y, in_order=history.in_order, seed=options.seed)
+    learned = learn_signals(
+        inside, y, in_order=history.in_order, seed=options.seed, trusted=history.trusted
+    )
     definitions = define(learned, inside)
     weights = learned.recency.weights(len(y))
     lines = lines_of(definitions, inside, y, weights, seed=options.seed, in_order=history.in_order)
@@ -228,6 +235,7 @@ def read_history(
     outcome = _find(sheet, options.outcome, "outcome")
     order = None if options.order is None else _find(sheet, options.order, "order")
     left_out = {_find(sheet, name, "exclude") for name in options.exclude}
+    trusted = tuple(sheet.header[_find(sheet, name, "trust")] for name in options.trust)
     if outcome == order:
         raise Invalid.field("order", "contradiction", "is the outcome itself")
     notices = list(sheet.notices)
@@ -270,7 +278,7 @@ def read_history(
         [number_of.setdefault(row, len(number_of)) for row in zip(*apart, strict=True)]
     )
     table = Table(len(labels), columns).take(rows)
-    return History(table, y[rows], row_of[rows], keys is not None, notices)
+    return History(table, y[rows], row_of[rows], keys is not None, notices, trusted)
 
 
 def _is_id(values: Sequence[str]) -> bool:

@@ -48,7 +48,10 @@ def _predictions(
     history: History, train: Ints, test: Ints, seed: int
 ) -> Iterator[tuple[str, Floats]]:
     inside, outside, y = history.table.take(train), history.table.take(test), history.y[train]
-    definitions = define(learn_signals(inside, y, in_order=history.in_order, seed=seed), inside)
+    learned = learn_signals(
+        inside, y, in_order=history.in_order, seed=seed, trusted=history.trusted
+    )
+    definitions = define(learned, inside)
     constant = np.full(len(test), float(y.mean()))
     yield OURS, constant if definitions is None else definitions.probability(outside)
     for name, baseline in BASELINES.items():

@@ -17,6 +17,7 @@ from accounts.roles import Role
 from core.jobs import run_one_chunk
 from core.versions import Version
 from intake.backtest_columns import LEAVE_OUT, NEW, Columns
+from intake.backtest_pages import StartForm
 from intake.backtests import pick_lines, sheet_of, take_model
 from intake.models import Backtest, Import
 from intake.services import read_file, start
@@ -102,6 +103,10 @@ def test_from_a_file_to_drafts_that_score_as_what_was_learned(pages: Client, own
     assert "Why lost" in page  # named as a leak
     lines = test.suggested["lines"]
     assert "Why lost" not in {line["field"] for line in lines}
+    assert '<input type="checkbox" name="trust" value="6"' in text_of(pages, test, "?change=1")
+    chosen = StartForm(test, {"outcome": "7:0", "trust": ["6"]})
+    assert chosen.is_valid()
+    assert chosen.options().trust == ("Why lost",)  # until a person says otherwise
 
     refused = lines[0]
     keep = [line["key"] for line in lines[1:]]

@@ -27,6 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--outcome", required=True, help="the column that holds the outcome")
         parser.add_argument("--positive", required=True, help="its value for a lead that was won")
         parser.add_argument("--exclude", default="", help="columns that must be no signal: A,B")
+        parser.add_argument(
+            "--trust", default="", help="columns that count though they give the outcome away: A,B"
+        )
         split = parser.add_mutually_exclusive_group()
         split.add_argument("--order", help="dates or numbers: the last are held out")
         split.add_argument("--stratified", action="store_true", help="hold out at random (default)")
@@ -44,6 +47,7 @@ class Command(BaseCommand):
             outcome=options["outcome"],
             positive=options["positive"],
             exclude=tuple(name for name in options["exclude"].split(",") if name.strip()),
+            trust=tuple(name for name in options["trust"].split(",") if name.strip()),
             order=options["order"],
             test_share=options["test_share"],
             seed=options["seed"],

@@ -43,6 +43,20 @@ def test_a_strong_signal_is_found_and_proposed():
     assert all(line["low"] <= line["points"] <= line["high"] for line in found["signals"])
 
 
+def test_a_column_that_gives_the_outcome_away_is_left_out_until_it_is_kept():
+    columns, y = made("strong", 400)
+    flip = np.random.default_rng(2).random(400) < 0.03
+    columns["Signed"] = ["yes" if won else "no" for won in np.where(flip, 1 - y, y)]
+    sheet = sheet_of(columns, y)
+    found = run_backtest(sheet, options())
+    assert {n.field: n.code for n in found.notices} == {"Signed": "leak"}
+    kept = run_backtest(sheet, options(trust=("signed",)))
+    assert {n.field: n.code for n in kept.notices}["Signed"] == "leak_kept"
+    assert (kept.learned.auc or 0) > 0.95 > (found.learned.auc or 1)
+    with pytest.raises(Invalid, match="trust"):
+        run_backtest(sheet, options(trust=("Nothing",)))
+
+
 def test_pure_noise_is_hardly_ever_proposed():
     verdicts = []
     for seed in range(20):
