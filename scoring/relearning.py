@@ -18,8 +18,8 @@ from scipy.special import expit
 from core.conditions import FieldType
 from scoring.definitions import GROUPS, Icp, Model, parse_model
 from scoring.features import Bools, Floats, Ints
-from scoring.learning.points import ANCHORS, MOST_POINTS, SCALES, SPREAD
-from scoring.learning.weights import SLOPE_SPREAD, Relearned
+from scoring.learning.points import ANCHORS, MOST_POINTS, SCALES, SPREAD, covariance
+from scoring.learning.weights import Relearned
 from scoring.scorecard import Scorecard, Totals
 
 if TYPE_CHECKING:
@@ -106,20 +106,6 @@ def redefine(
 def parse(definition: Mapping[str, Any], live: LiveModel, types: Mapping[str, FieldType]) -> Model:
     """Return a definition parsed for the ICP and framework of `live`."""
     return parse_model(definition, live.icp, live.framework, types)
-
-
-def covariance(free: Floats, p: Floats) -> list[float]:
-    """Return the covariance of the two parameters of a logistic of points `free` (n,) whose
-    probabilities are `p` (n,): variance at zero points, covariance, variance of the slope, which
-    before any outcome is the doubt about the default map.
-    """
-    weight = p * (1 - p)
-    centre = float(np.average(free, weights=weight + 1e-12))
-    away = free - centre
-    # About the centre both are independent; moved to zero points they are not.
-    level = 1.0 / max(float(weight.sum()), 1e-9)
-    slope = 1.0 / (float(weight @ away**2) + SLOPE_SPREAD**-2)
-    return [level + centre**2 * slope, -centre * slope, slope]
 
 
 def _placement(model: Model) -> dict[str, Any]:

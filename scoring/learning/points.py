@@ -20,6 +20,7 @@ from scoring.learning.merging import Grouped
 from scoring.learning.shrinkage import shift_to
 from scoring.learning.signals import Learned
 from scoring.learning.table import Table
+from scoring.learning.weights import SLOPE_SPREAD
 from scoring.scorecard import Scorecard, Scores
 
 SPREAD = 25.0  # points between the median and the best fifth
@@ -94,7 +95,12 @@ class Definitions:
         shift = shift_to(points / self.scale, y, weights)
         odds = [shift + (anchor - base) / self.scale for anchor in ANCHORS]
         anchors = [[a, float(expit(o))] for a, o in zip(ANCHORS, odds, strict=True)]
-        model = {**model, "base": base, "p": {**model["p"], "anchors": anchors}}
+        few = covariance(base + points, expit(shift + points / self.scale))
+        # Of some of the leads that were learned from, it is as much too wide as these are fewer.
+        learned = self.model["p"]["learned"]
+        few = [value * len(y) / max(len(y), learned["n"]) for value in few]
+        p = {**model["p"], "anchors": anchors, "learned": {**learned, "covariance": few}}
+        model = {**model, "base": base, "p": p}
         return Definitions(kept.icp, model, self.types, self.scale, self.counts)
 
     def signed(self, table: Table) -> Floats:
@@ -145,6 +151,7 @@ def define(learned: Learned, table: Table, name: str = "Suggested") -> Definitio
     # One lead's log-odds from its points, exactly as the base was rounded.
     at_base = learned.intercept + moved
     odds = [at_base + (anchor - base) / scale for anchor in ANCHORS]
+    spread = covariance(base + scale * log_odds, expit(at_base + log_odds))
     model = {
         "name": name,
         "base": base,
@@ -158,6 +165,7 @@ def define(learned: Learned, table: Table, name: str = "Suggested") -> Definitio
             "of": "points",
             "anchors": [[a, float(expit(o))] for a, o in zip(ANCHORS, odds, strict=True)],
             "label": f"Learned from {learned.n} outcomes, {learned.won} won",
+            "learned": {"n": learned.n, "won": learned.won, "covariance": spread},
         },
     }
     icp = {
@@ -167,6 +175,20 @@ def define(learned: Learned, table: Table, name: str = "Suggested") -> Definitio
         "attributes": lines.attributes,
     }
     return Definitions(icp, model, table.types, scale, lines.counts)
+
+
+def covariance(free: Floats, p: Floats) -> list[float]:
+    """Return the covariance of the two parameters of a logistic of points `free` (n,) whose
+    probabilities are `p` (n,): variance at zero points, covariance, variance of the slope, which
+    before any outcome is the doubt about the default map.
+    """
+    weight = p * (1 - p)
+    centre = float(np.average(free, weights=weight + 1e-12))
+    away = free - centre
+    # About the centre both are independent; moved to zero points they are not.
+    level = 1.0 / max(float(weight.sum()), 1e-9)
+    slope = 1.0 / (float(weight @ away**2) + SLOPE_SPREAD**-2)
+    return [level + centre**2 * slope, -centre * slope, slope]
 
 
 def facts_of(table: Table) -> Facts:

@@ -28,6 +28,7 @@ from scoring.learning.points import facts_of
 from scoring.learning.table import Table, column_of_texts
 from scoring.live import live_config, load_model
 from scoring.models import ModelVersion, RefusedSignal
+from scoring.ranking import p_interval
 from scoring.training import read_training
 from tests import factories
 from tests.scoring.learning.worlds import as_csv, made
@@ -140,6 +141,10 @@ def test_from_a_file_to_drafts_that_score_as_what_was_learned(pages: Client, own
     won = np.array([text == "won" for text in sheet.columns[-1]])
     assert np.median(scores.free) == pytest.approx(50, abs=0.5)
     assert taken.card.probability(scores).mean() == pytest.approx(won.mean(), abs=0.02)
+    # p has its interval, which narrows no further than outcomes of so many leads can.
+    low, high = p_interval(taken.model, 0.5) or (0.0, 0.0)
+    assert 0.02 < 0.5 - low < 0.1
+    assert 0.02 < high - 0.5 < 0.1
 
 
 def _b2b() -> ModelVersion:
