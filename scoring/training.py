@@ -399,20 +399,27 @@ def _texts(
     """Turn the hashes of texts into codes and the values that they index, which are read from one
     lead each.
     """
-    found: dict[str, tuple[Ints, list[str]]] = {}
-    for column in (c for c in columns if c.is_text):
+    texts = [column for column in columns if column.is_text]
+    found: dict[str, tuple[Ints, Ints]] = {}
+    for column in texts:
         hashes = read.pop(column.name)
-        distinct, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
-        cursor.execute(
-            f"SELECT t.lead, {column.sql} {_FROM} WHERE t.lead = ANY(%s)",
-            [read["lead"][first[distinct != 0]].tolist()],
-        )
-        values = dict(cursor.fetchall())
+        _, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
         found[column.name] = (
             np.where(hashes == 0, -1, codes).astype(np.int64),
-            [values.get(lead, "") for lead in read["lead"][first].tolist()],
+            read["lead"][first],
         )
-    return found
+    having = sorted({lead for _, leads in found.values() for lead in leads.tolist()})
+    cursor.execute(
+        f"SELECT {', '.join(['t.lead', *(column.sql for column in texts)])} {_FROM} "
+        "WHERE t.lead = ANY(%(leads)s) AND l.id = ANY(%(leads)s)",
+        {"leads": having},
+    )
+    value_of = {lead: values for lead, *values in cursor.fetchall()}
+    return {
+        column.name: (codes, [value_of[lead][place] or "" for lead in leads.tolist()])
+        for place, column in enumerate(texts)
+        for codes, leads in [found[column.name]]
+    }
 
 
 # Every answer that was known, not only the newest of each: a later one may have expired by then.
