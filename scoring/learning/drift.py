@@ -83,7 +83,12 @@ def choose_recency(table: Table, y: Floats) -> Recency:
         _loss(truth, np.concatenate([by_way[i] for by_way in predicted])) for i in range(len(ways))
     ]
     best = min(range(len(ways)), key=lambda i: losses[i].sum())
-    if not _clear(losses[0] - losses[best]):
+    if _clear(losses[0] - losses[best]):
+        # Of the ways that are hardly worse, one whose weights fade least: what there is to learn
+        # from shrinks with the half-life, and the best of so many is best by chance too.
+        good = [i for i in range(len(ways)) if not _clear(losses[i] - losses[best])]
+        best = min(good, key=lambda i: (1 / (ways[i].half_life or np.inf), losses[i].sum()))
+    else:
         best = 0
     log_odds = [by_way[best] for by_way in predicted]
     steps = [_step(log_odds[i], y[block]) for i, block in enumerate(seen)]

@@ -16,6 +16,7 @@ SURE_Z = 1.645  # standard errors of a bound that is sure at one-sided 95 %
 LEAK_AUC = 0.90  # of the field alone: the lower 95 % bound, since few outcomes show more by chance
 LEAK_ODDS = 20.0  # of a value against the rest: the lower 95 % bound
 LEAK_SUPPORT, LEAK_SHARE = 20, 0.01
+LEAK_CONTRARY = 0.1  # of the contrary outcomes that chance gives, at most, on one side of the value
 COPY_INFORMATION = 0.80  # shared by two fields, of what the richer one holds
 COPY_RANK = 0.98  # correlation of ranks of two numbers
 COPY_ROWS = 20_000  # leads looked at for copies
@@ -146,9 +147,10 @@ def _runs(column: Column, known: Bools) -> bool:
 
 
 def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints]:
-    """Return a notice when a field gives the outcome away, and its levels that do."""
+    """Return a notice when a field gives the outcome away or may do so, and its levels that do."""
     alone = auc_alone(levels, y, seed)
-    leaky = leaky_levels(levels, y)
+    suspect = suspect_levels(levels, y)
+    leaky = np.array([i for i in suspect if _nearly_sure(levels, int(i), y)], dtype=np.int64)
     name = levels.field
     if alone - SURE_Z * auc_spread(alone, y) > LEAK_AUC:
         text = (
@@ -156,18 +158,33 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
             "afterwards. It is left out until you say otherwise."
         )
         return Notice("leak", name, text), np.arange(len(levels.levels))
-    if not len(leaky):
+    if not len(suspect):
         return None, leaky
-    values = " and ".join(levels.label([int(i)]) for i in leaky)
+    values = " and ".join(levels.label([int(i)]) for i in (leaky if len(leaky) else suspect))
+    text = f"{name} “{values}” has more than {LEAK_ODDS:g} times the odds of the rest"
+    if not len(leaky):
+        text = f"{text}: leave it out unless it is known before the outcome."
+        return Notice("suspect", name, text), leaky
     what = "the field is" if len(leaky) > 1 or len(levels.levels) == 2 else "this value is"
-    text = (
-        f"{name} “{values}” has more than {LEAK_ODDS:g} times the odds of the rest: it is probably "
-        f"known only afterwards; {what} left out until you say otherwise."
-    )
+    text = f"{text}: it is probably known only afterwards; {what} left out until you say otherwise."
     return Notice("leak", name, text), leaky
 
 
-def leaky_levels(levels: Levels, y: Floats) -> Ints:
+def _nearly_sure(levels: Levels, level: int, y: Floats) -> bool:
+    """Return whether leads with a level, or those without, hardly ever have the other outcome.
+
+    A strong reason to win has odds as high, but leads that were lost in spite of it.
+    """
+    base = float(y.mean())
+    holds = levels.codes == level
+    for side in (holds, ~holds & (levels.codes >= 0)):
+        share = float(y[side].mean()) if side.any() else base
+        if share <= LEAK_CONTRARY * base or 1 - share <= LEAK_CONTRARY * (1 - base):
+            return True
+    return False
+
+
+def suspect_levels(levels: Levels, y: Floats) -> Ints:
     """Return the levels whose odds of winning against the rest have a lower 95 % bound over 20."""
     known = levels.codes >= 0
     k = len(levels.levels)

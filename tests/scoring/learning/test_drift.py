@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from scoring.features import Floats
 from scoring.learning.drift import Recency, choose_recency, drift_notice, later_notice
@@ -44,6 +45,18 @@ def test_without_drift_old_outcomes_mostly_count_in_full():
         assert abs(recency.step) <= 0.5
         assert drift_notice(y, Recency()) is None
     assert kept >= 4
+
+
+def test_of_half_lives_about_as_good_one_that_forgets_least_is_chosen():
+    """One of eight fields turns over; what the others say is worth keeping."""
+    random = np.random.default_rng(0)
+    x = random.integers(4, size=(2000, 8))
+    effects = random.normal(0, 0.5, (8, 4))
+    log_odds = sum(effects[i][x[:, i]] for i in range(8)) - 1.2
+    log_odds += np.where(np.arange(2000) < 1100, -0.45, 0.45) * (x[:, 0] - 1.5)
+    y = (random.random(2000) < expit(log_odds)).astype(float)
+    columns = {f"F{i}": [f"v{value}" for value in x[:, i]] for i in range(8)}
+    assert choose_recency(table_of(columns), y).half_life == 1000  # the very best is 500
 
 
 def test_too_few_outcomes_choose_nothing():
