@@ -16,6 +16,7 @@ from calls.models import Call, CallAnswer, CallOutcome
 from calls.plots import Step, StepPlot, step_plot
 from calls.scripts import answers_of, script_of
 from calls.working import in_hand_of
+from core import money
 from core.clock import DatabaseNow
 from core.cursors import Order, Page, take
 from core.decisions import Decision
@@ -248,6 +249,38 @@ def _lines(call: Call, answers: Sequence[CallAnswer], asking: Asking) -> list[Li
     return lines
 
 
+@dataclass(frozen=True)
+class Card:
+    """A question as the console asks it: each choice with what of an amount or date makes it so;
+    `measured` says that naming one is enough.
+    """
+
+    line: Line
+    options: list[tuple[Answer, str]]
+    measured: bool
+
+
+ANY_TIME = 3_650  # days: so far ahead a bound bounds nothing
+
+
+def card_of(line: Line, lead: Lead, today: dt.date) -> Card:
+    """Return the card of a question for a lead on a day."""
+    question, value = line.question, lead.value_minor
+
+    def bound(answer: Answer) -> str:
+        if answer.at_least and value:
+            return f"from {money.words(round(answer.at_least * value), lead.currency)}"
+        if answer.within_days is not None and answer.within_days < ANY_TIME:
+            return f"until {today + dt.timedelta(days=answer.within_days):%-d %b %Y}"
+        return ""
+
+    return Card(
+        line=line,
+        options=[(answer, bound(answer)) for answer in line.choices],
+        measured=question.is_measured and (question.type != "number" or bool(value)),
+    )
+
+
 def summary_of(call: Call) -> str:
     """Return what was learned in a call, in a few lines: by criterion, then concerns, then gaps."""
     script = script_of(call.framework_version_id)
@@ -326,7 +359,8 @@ def read_brief(call: Call, viewer: User) -> Brief:
     before = Call.objects.filter(lead=OuterRef("pk"), state=Call.State.FINISHED)
     known = Lead.objects.values(
         moment=DatabaseNow(),
-        events=nested(recent.order_by("-at", "-id")[:MOST_EVENTS], *_EVENT),
+        # One more, since the last call has a line of its own in the brief.
+        events=nested(recent.order_by("-at", "-id")[: MOST_EVENTS + 1], *_EVENT),
         concerns=nested(
             concerns.filter(observed_at__lt=call.started_at).order_by("-observed_at", "-id")[
                 :MOST_CONCERNS
@@ -337,12 +371,17 @@ def read_brief(call: Call, viewer: User) -> Brief:
         in_hand=Exists(in_hand_of(viewer).filter(lead=OuterRef("pk"))),
     ).get(pk=lead.pk)
     moment = known["moment"]
+    last = next(iter(made_of(Call, known["last"])), None)
     zone = ZoneInfo(places.window(lead.team_id, lead.time_zone, lead.country).zone)
     return Brief(
-        events=made_of(Activity, known["events"]),
+        events=[
+            event
+            for event in made_of(Activity, known["events"])
+            if last is None or event.data.get("call", {}).get("id") != last.pk
+        ][:MOST_EVENTS],
         concerns=made_of(Evidence, known["concerns"]),
         may_call=may_contact(lead.pk, Channel.CALL),
-        last=next(iter(made_of(Call, known["last"])), None),
+        last=last,
         in_hand=known["in_hand"],
         consequences=consequences(lead, list(CallOutcome.objects.all()), moment, places),
         plays=play_names(),

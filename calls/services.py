@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts.models import User, Workspace
 from calls import claims, policies
+from calls.amounts import days_to, share_of
 from calls.claims import told
 from calls.consequences import step_at
 from calls.models import Call, CallAnswer, CallOutcome, CallPresence
@@ -47,6 +48,7 @@ from leads.selectors import may_contact
 from leads.services import ConsentInput, move_lead, record_outcome, write_consent
 from leads.stages import MOVES, StageKey
 from scoring import facts
+from scoring.definitions import Answer, Question
 from scoring.live import live_config
 from scoring.models import FrameworkVersion, ModelVersion, Snapshot, Standing
 from scoring.rescoring import (
@@ -83,7 +85,8 @@ _WAY = (StageKey.NEW, StageKey.MQL, StageKey.ACCEPTED, StageKey.SQL, StageKey.OP
 @dataclass(frozen=True)
 class AnswerInput:
     """One answer as a caller gives it: `answer` (a key), or `rating` (0–100), or `unknown`, or
-    `later` ("ask later", which is no answer).
+    `later` ("ask later", which is no answer); or an `amount` alone, where its bounds tell which
+    answer it is.
 
     `client_key` names the request: repeated with the same key it is one answer. `seen` is the id of
     the answer to this question that the author saw, 0 for none, None where nobody looked.
@@ -265,7 +268,8 @@ def save_answer(call_id: int, data: AnswerInput, *, by: User) -> Kept:
         if rating is None:
             kind = CallAnswer.Kind.UNKNOWN
     elif rating is None:
-        raise Invalid.field("answer", "required", "give an answer, a rating, or say not known")
+        chosen = _measured(question, amount, call.lead)
+        answer, label, rating = chosen.key, chosen.label, chosen.rating
     else:
         if isinstance(rating, bool) or not isinstance(rating, int) or not 0 <= rating <= 100:
             raise Invalid.field("rating", "out_of_range", "must be a whole number from 0 to 100")
@@ -302,6 +306,21 @@ def save_answer(call_id: int, data: AnswerInput, *, by: User) -> Kept:
         replaces=newest,
         unseen=_was_unseen(newest, data.seen, label, quote),
     )
+
+
+def _measured(question: Question, amount: str, lead: Lead) -> Answer:
+    """Return the answer that a named amount or period is; raise Invalid where it tells none."""
+    found = None
+    if amount and question.is_measured and question.type == "number":
+        workspace = Workspace.current()
+        rates = {**workspace.rates, workspace.currency: 1.0}
+        share = share_of(amount, lead.value_minor, lead.currency, rates)
+        found = question.answer_to(share=share)
+    elif amount and question.is_measured:
+        found = question.answer_to(days=days_to(amount, timezone.localdate(now())))
+    if found is None:
+        raise Invalid.field("answer", "required", "give an answer, a rating, or say not known")
+    return found
 
 
 def _was_unseen(newest: CallAnswer | None, seen: int | None, label: str, quote: str) -> bool:

@@ -150,6 +150,10 @@ def _show_console(
         "call": call,
         "lead": call.lead,
         "progress": progress,
+        "cards": [
+            selectors.card_of(line, call.lead, timezone.localdate(brief.as_of))
+            for line in progress.lines
+        ],
         "brief": brief,
         "current": current,
         "now": brief.as_of,

@@ -77,11 +77,17 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Answer:
-    """A rated answer: 0 ruled out, 33 weak, 67 moderate, 100 strong; None is "don't know"."""
+    """A rated answer: 0 ruled out, 33 weak, 67 moderate, 100 strong; None is "don't know".
+
+    What a lead names may tell which answer it is: of a number, `at_least` is the share of the
+    lead's deal value from which on it is this one; of a period, `within_days` in how many days.
+    """
 
     key: str
     label: str
     rating: int | None
+    at_least: float | None = None
+    within_days: int | None = None
 
 
 # For questions without rated answers: the person judges by the guide.
@@ -121,6 +127,23 @@ class Question:
         """
         rated = tuple(answer for answer in self.answers if answer.rating is not None)
         return rated or (YES_NO if self.type == "yes_no" else JUDGED)
+
+    @property
+    def is_measured(self) -> bool:
+        """True when what the lead names may tell the answer."""
+        return any(a.at_least is not None or a.within_days is not None for a in self.answers)
+
+    def answer_to(self, *, share: float | None = None, days: int | None = None) -> Answer | None:
+        """Return the answer that a named amount (a share of the deal value) or a date in so many
+        days is; None where no bound tells.
+        """
+        if share is not None:
+            met = [a for a in self.answers if a.at_least is not None and a.at_least <= share]
+            return max(met, key=lambda a: a.at_least or 0.0, default=None)
+        if days is not None:
+            met = [a for a in self.answers if a.within_days is not None and days <= a.within_days]
+            return min(met, key=lambda a: a.within_days or 0, default=None)
+        return None
 
     @property
     def keys(self) -> list[str]:
@@ -466,13 +489,7 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
         answers = []
         for j, raw_answer in enumerate(read.items(node, "answers", path)):
             at = f"{path}.answers[{j}]"
-            answer = read.object(raw_answer, at, {"key", "label", "rating"})
-            rating = answer.get("rating")
-            if rating is not None and read.number(answer, "rating", at, low=0, high=100) % 1:
-                read.bad(f"{at}.rating", "wrong_type", "must be a whole number")
-            answers.append(
-                Answer(read.key(answer, "key", at), read.text(answer, "label", at), rating)
-            )
+            answers.append(_parse_answer(read, raw_answer, at, node.get("type")))
         read.unique(answers, f"{path}.answers", lambda a: a.key)
         probes = read.items(node, "probes", path)
         if not all(isinstance(probe, str) for probe in probes):
@@ -501,6 +518,31 @@ def parse_framework(definition: Any, fields: Mapping[str, FieldType]) -> Framewo
     framework = Framework(read.text(top, "name", ""), tuple(criteria), tuple(questions))
     read.finish()
     return framework
+
+
+# Answers to which types of question may have which bound, and how far it reaches.
+_BOUNDS = {"at_least": ("number", 0.0, 1e6), "within_days": ("period", 0.0, 36_500.0)}
+
+
+def _parse_answer(read: Reader, raw: Any, path: str, question_type: Any) -> Answer:
+    node = read.object(raw, path, {"key", "label", "rating", *_BOUNDS})
+    rating = node.get("rating")
+    if rating is not None and read.number(node, "rating", path, low=0, high=100) % 1:
+        read.bad(f"{path}.rating", "wrong_type", "must be a whole number")
+    bounds: dict[str, Any] = {}
+    for name, (for_type, low, high) in _BOUNDS.items():
+        if node.get(name) is None:
+            continue
+        bounds[name] = read.number(node, name, path, low=low, high=high)
+        if question_type != for_type:
+            read.bad(f"{path}.{name}", "contradiction", f"goes with questions of type {for_type}")
+        elif rating is None:
+            read.bad(f"{path}.{name}", "contradiction", "goes with a rated answer")
+    if "within_days" in bounds:
+        if bounds["within_days"] % 1:
+            read.bad(f"{path}.within_days", "wrong_type", "must be a whole number")
+        bounds["within_days"] = int(bounds["within_days"])
+    return Answer(read.key(node, "key", path), read.text(node, "label", path), rating, **bounds)
 
 
 def parse_model(

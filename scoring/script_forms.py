@@ -15,6 +15,7 @@ from scoring.editing import Json, key_from
 from scoring.script_words import TYPES, field_labels
 
 MOST_ANSWERS = 8
+_BOUND_OF = {"number": "at_least", "period": "within_days"}  # of answers, by type of question
 MOST_CONDITIONS = 3
 OP_LABELS = {
     "eq": "is",
@@ -157,6 +158,9 @@ class QuestionForm(_EditForm):
             self.fields[f"answer_{number}_rating"] = forms.IntegerField(
                 required=False, min_value=0, max_value=100, label="Rating"
             )
+            self.fields[f"answer_{number}_bound"] = forms.FloatField(
+                required=False, min_value=0, label="From, or within"
+            )
         for number in range(MOST_CONDITIONS):
             self.fields[f"if_{number}_field"] = forms.ChoiceField(
                 required=False,
@@ -177,12 +181,10 @@ class QuestionForm(_EditForm):
             del self.fields["rule"]
 
     @property
-    def answers(self) -> list[tuple[Any, Any, Any]]:
-        """The rows of answers: key, label, rating."""
-        return [
-            (self[f"answer_{n}_key"], self[f"answer_{n}_label"], self[f"answer_{n}_rating"])
-            for n in range(MOST_ANSWERS)
-        ]
+    def answers(self) -> list[tuple[Any, ...]]:
+        """The rows of answers: key, label, rating, bound."""
+        parts = ("key", "label", "rating", "bound")
+        return [tuple(self[f"answer_{n}_{part}"] for part in parts) for n in range(MOST_ANSWERS)]
 
     @property
     def conditions(self) -> list[tuple[Any, Any, Any]]:
@@ -244,7 +246,11 @@ class QuestionForm(_EditForm):
             taken = [answer["key"] for answer in found]
             key = self.cleaned_data.get(f"answer_{number}_key") or key_from(label, taken)
             rating = self.cleaned_data.get(f"answer_{number}_rating")
-            found.append({"key": key, "label": label, "rating": rating})
+            bound = self.cleaned_data.get(f"answer_{number}_bound")
+            name = _BOUND_OF.get(self.cleaned_data.get("type", ""))
+            whole = bound is not None and bound % 1 == 0
+            bounds = {name: int(bound) if whole else bound} if name and bound is not None else {}
+            found.append({"key": key, "label": label, "rating": rating, **bounds})
         return found
 
     def _ask_if(self) -> Json | None:
@@ -266,10 +272,11 @@ class QuestionForm(_EditForm):
     def name_of(self, field: str) -> str | None:
         """Return the form's name of a field of the question."""
         field = field.replace("text.", "text_")
-        if found := re.match(r"answers\[(\d+)\]\.(label|rating)", field):
+        if found := re.match(r"answers\[(\d+)\]\.(label|rating|at_least|within_days)", field):
             # Rows that are left empty have no place in the definition.
             filled = [n for n in range(MOST_ANSWERS) if self.cleaned_data.get(f"answer_{n}_label")]
-            return f"answer_{filled[int(found[1])]}_{found[2]}"
+            part = found[2] if found[2] in ("label", "rating") else "bound"
+            return f"answer_{filled[int(found[1])]}_{part}"
         if field.startswith("ask_if"):
             if self.nested:
                 return "rule"
@@ -325,6 +332,8 @@ def initial_of(question: Question) -> dict[str, Any]:
         found[f"answer_{number}_key"] = answer.key
         found[f"answer_{number}_label"] = answer.label
         found[f"answer_{number}_rating"] = answer.rating
+        bound = answer.within_days if answer.at_least is None else answer.at_least
+        found[f"answer_{number}_bound"] = bound
     rows: list[Mapping[str, Any]] = []
     if rule and is_simple(rule):
         joint = next((key for key in ("all", "any") if key in rule), "all")

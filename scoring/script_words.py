@@ -163,7 +163,12 @@ def rated(answer: Answer | None) -> str:
     """Return an answer's rating in words."""
     if answer is None:
         return ""
-    return "not known" if answer.rating is None else f"rated {answer.rating}"
+    told = "not known" if answer.rating is None else f"rated {answer.rating}"
+    if answer.at_least is not None:
+        told += f", from {answer.at_least:g} × the deal value"
+    if answer.within_days is not None:
+        told += f", within {answer.within_days} days"
+    return told
 
 
 def _answer(answer: Answer | None) -> str:

@@ -87,6 +87,23 @@ def test_each_criterion_has_two_or_three_questions_that_reps_rate_alike(
     assert sum(question.seconds for question in framework.questions) < 15 * 60
 
 
+def test_what_is_money_a_date_or_a_name_is_asked_as_such(document: dict[str, Any]) -> None:
+    questions = {q.key: q for f in _frameworks(document).values() for q in f.questions}
+    types = {key: q.type for key, q in questions.items() if q.type != "choice"}
+    assert types == {
+        "budget_worth": "number",
+        "budget_spend_today": "number",
+        "authority_signature": "person",
+        "authority_blockers": "person",
+        "timing_by_when": "period",
+        "timing_start": "period",
+    }
+    told = [[questions["budget_worth"].answer_to(share=s) for s in (0, 0.5, 1.0, 3.0)]]
+    told += [[questions["timing_by_when"].answer_to(days=d) for d in (4000, 400, 150, 40)]]
+    assert [[a and a.rating for a in row] for row in told] == [[0, 33, 67, 100], [33, 33, 67, 100]]
+    assert questions["authority_signature"].answer_to(share=1.0, days=1) is None
+
+
 def test_questions_come_in_the_order_of_their_criteria(document: dict[str, Any]) -> None:
     for framework in _frameworks(document).values():
         order = [c.dimension for c in framework.criteria]

@@ -12,12 +12,12 @@ from calls import services
 from calls.models import CallAnswer
 from calls.scripts import script_of
 from calls.services import AnswerInput, FinishInput
-from core import clock
+from core import clock, money
 from followups.models import Followup
 from leads.models import Lead
-from scoring.definitions import Question
+from scoring.definitions import Answer, Question
 from scoring.tiers import Tier
-from world import words
+from world import names, words
 
 # What came of the calls of each rep, how long ago they began, and what the lead brought up.
 CALLS = (
@@ -55,7 +55,7 @@ def _call(
     for place, question in enumerate(script_of(call.framework_version_id).asked[number::2][:ASKED]):
         moment += dt.timedelta(seconds=question.seconds)
         with clock.at(moment):
-            answer = _answer(question, lead.pk + place, f"demo {next(keys)}")
+            answer = _answer(question, lead, lead.pk + place, f"demo {next(keys)}")
             services.save_answer(call.pk, answer, by=rep)
     moment += dt.timedelta(seconds=30)
     with clock.at(moment):
@@ -67,14 +67,29 @@ def _call(
         services.finish_call(call.pk, FinishInput(outcome, callback_at=at), by=rep)
 
 
-def _answer(question: Question, turn: int, key: str) -> AnswerInput:
-    """Return one of the upper answers in turn, with words that go with its rating."""
+def _answer(question: Question, lead: Lead, turn: int, key: str) -> AnswerInput:
+    """Return one of the upper answers in turn, with words and an amount that go with its rating."""
     chosen = question.choices[turn % max(len(question.choices) - 1, 1)]
     quotes = words.QUOTES.get(question.dimension, {}).get(chosen.rating or 0, ("",))
     return AnswerInput(
         question=question.key,
         client_key=key,
         answer=chosen.key,
+        amount=_named(question, chosen, lead, turn),
         quote=quotes[turn % len(quotes)],
         seen=0,
     )
+
+
+def _named(question: Question, chosen: Answer, lead: Lead, turn: int) -> str:
+    """Return an amount, date or name that makes the answer the chosen one."""
+    if question.type == "person":
+        family = names.FAMILY[turn % len(names.FAMILY)]
+        return f"{family}, {names.ALL_TITLES[turn % len(names.ALL_TITLES)]}"
+    if chosen.at_least is not None and lead.value_minor:
+        amount = float(money.major(lead.value_minor, lead.currency)) * (chosen.at_least + 0.1)
+        return f"{round(amount, -2):,.0f} {lead.currency}"
+    if chosen.within_days is not None:
+        ahead = dt.timedelta(days=min(chosen.within_days, 400) - 10)
+        return f"{(clock.now() + ahead).date()}"
+    return ""

@@ -28,8 +28,9 @@ class StartCallBody(Body):
 
 
 class GiveAnswerBody(Body):
-    """One answer: to a question by `answer`, `rating`, or one of the flags; or a `concern` or
-    `competitor` in the lead's words (`kind` and `quote`, without a question).
+    """One answer: to a question by `answer`, `rating`, or one of the flags, or by an `amount` alone
+    where the bounds of its answers tell which one it is; or a `concern` or `competitor` in the
+    lead's words (`kind` and `quote`, without a question).
     """
 
     kind = serializers.ChoiceField(

@@ -84,7 +84,13 @@ def _score(score: int | None, low: int | None, high: int | None, tier: str) -> J
 
 
 def _choice(item: Answer) -> Json:
-    return {"key": item.key, "label": item.label, "rating": item.rating}
+    return {
+        "key": item.key,
+        "label": item.label,
+        "rating": item.rating,
+        "at_least": item.at_least,
+        "within_days": item.within_days,
+    }
 
 
 def next_question(item: NextQuestion) -> Json:

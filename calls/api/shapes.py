@@ -108,6 +108,13 @@ class ScriptAnswerShape(Shape):
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
     rating = serializers.IntegerField(allow_null=True)
+    at_least = serializers.FloatField(
+        allow_null=True,
+        help_text="An amount of this share of the deal value or more is this answer.",
+    )
+    within_days = serializers.IntegerField(
+        allow_null=True, help_text="A date within so many days is this answer."
+    )
 
 
 class NextQuestionShape(Shape):
@@ -232,8 +239,20 @@ GIVE: Json = {"question": "budget_funding", "answer": "set_aside", "quote": "40k
 NOTES: Json = {"notes": "Hosting in the EU was asked for.", "notes_version": 2}
 FINISH: Json = {"outcome": "callback", "callback_at": "2026-11-24T10:00:00Z"}
 _ANSWERS: list[Json] = [
-    {"key": "set_aside", "label": "Set aside: amount and source are known", "rating": 100},
-    {"key": "unknown", "label": "Does not know or would not say", "rating": None},
+    {
+        "key": "set_aside",
+        "label": "Set aside: amount and source are known",
+        "rating": 100,
+        "at_least": None,
+        "within_days": None,
+    },
+    {
+        "key": "unknown",
+        "label": "Does not know or would not say",
+        "rating": None,
+        "at_least": None,
+        "within_days": None,
+    },
 ]
 NEXT: Json = {
     "settled": False,

@@ -10,7 +10,7 @@
   if (!root) return;
   document.documentElement.classList.add("has-scripts");
 
-  const SENDING_MS = 20000, RETRY_MS = [1000, 2000, 5000, 10000], POLL_MS = 10000, NOTES_MS = 700;
+  const PATIENCE_MS = 2000, SENDING_MS = 20000, RETRY_MS = [1000, 2000, 5000, 10000], POLL_MS = 10000, NOTES_MS = 700;
   const QUEUE = `leadqual.call.${root.dataset.call}.queue`;
   const DRAFT = `leadqual.call.${root.dataset.call}.notes`;
   const DRAFTS = `leadqual.call.${root.dataset.call}.fields`;
@@ -85,10 +85,15 @@
     retry = setTimeout(() => { flush(); saveNotes(); }, wait);
   };
 
+  // Resolves to whether the server has kept it, or after a while to true: it may take longer.
+  const heard = new Map();
   const enqueue = (url, fields) => {
-    queue.push({ url, fields: { ...fields, client_key: newKey() } });
+    const key = newKey();
+    queue.push({ url, fields: { ...fields, client_key: key } });
     write(QUEUE, queue);
+    const kept = new Promise((done) => { heard.set(key, done); setTimeout(done, PATIENCE_MS, true); });
     flush();
+    return kept;
   };
 
   const flush = async () => {
@@ -111,8 +116,15 @@
       const html = await response.text();
       queue.shift();
       write(QUEUE, queue);
+      heard.get(fields.client_key)?.(response.ok);
+      heard.delete(fields.client_key);
       if (response.ok) { $("#problem").replaceChildren(); forget(fields); apply(html, fields.question); }
-      else { problem(html); showLost(fields); }
+      else {
+        // An amount that tells no answer: its card is waiting for one.
+        const alone = fields.amount && !fields.answer && !fields.later;
+        if (alone && shown()?.dataset.question === fields.question) $("[data-needs]", shown()).hidden = false;
+        else { problem(html); showLost(fields); }
+      }
     }
     busy = false;
     showState();
@@ -239,7 +251,9 @@
     const fields = Object.fromEntries(new FormData(form));
     delete fields.csrfmiddlewaretoken;
     form.dataset.sent = `${fields.quote ?? ""}|${fields.amount ?? ""}`;
-    enqueue(root.dataset.answers, { ...fields, ...more });
+    form.dataset.amount = fields.amount ?? "";
+    $("[data-needs]", form).hidden = true;
+    return enqueue(root.dataset.answers, { ...fields, ...more });
   };
 
   const isDirty = (form) => {
@@ -249,13 +263,28 @@
   for (const card of cards) {
     const form = $("form", card);
     form.dataset.first = `${form.elements.quote.value}|${form.elements.amount?.value ?? ""}`;
+    form.dataset.amount = form.elements.amount?.value ?? "";
   }
 
-  const next = () => {
-    const card = shown();
-    if (!card) return;
+  // What is typed is sent on the way on; resolves to whether the way is free. An amount or date that
+  // tells the answer is rated anew when it changes, which is waited for; anything else needs an answer,
+  // for which it stays once.
+  const sendTyped = async (card) => {
     const form = $("form", card);
-    if (isDirty(form) && $("[name=answer]:checked", form)) save(form);
+    if (!isDirty(form)) return true;
+    const amount = form.elements.amount?.value.trim() ?? "";
+    if ("measured" in card.dataset && amount && amount !== form.dataset.amount) return save(form, { answer: "" });
+    if ($("[name=answer]:checked", form)) save(form);
+    else if ($("[data-needs]", form).hidden) {
+      $("[data-needs]", form).hidden = false;
+      return false;
+    }
+    return true;
+  };
+
+  const next = async () => {
+    const card = shown();
+    if (!card || !(await sendTyped(card)) || card !== shown()) return;
     if ("mandatory" in card.dataset && stateOf(card.dataset.question) === "open") {
       announce(`${card.dataset.criterion} is required. The question stays open until the wrap-up.`);
     }
@@ -527,9 +556,12 @@
   const finish = async (form) => {
     if (finishing) return;
     const card = shown();
-    const open = card && $("form", card);
-    if (open && isDirty(open) && $("[name=answer]:checked", open)) save(open);
     finishing = true;
+    if (card && !(await sendTyped(card))) {
+      finishing = false;
+      show(card.dataset.question);
+      return;
+    }
     for (let tries = 0; tries < 100 && (busy || notesBusy || queue.length || notesDirty()); tries += 1) {
       if (!busy && queue.length && !failures) flush();
       if (!notesBusy && notesDirty() && !failures) saveNotes();

@@ -37,7 +37,12 @@ def change_script(call: Call, **changes: dict[str, Any]) -> None:
     before = call.framework_version
     definition = copy.deepcopy(before.definition)
     for question in definition["questions"]:
-        question.update(changes.get(question["key"], {}))
+        change = changes.get(question["key"], {})
+        if "type" in change:  # the bounds of answers go with one type
+            for answer in question["answers"]:
+                answer.pop("at_least", None)
+                answer.pop("within_days", None)
+        question.update(change)
     call.framework_version = FrameworkVersion.objects.create(
         key=before.key, number=before.number + 1000, definition=definition
     )

@@ -138,7 +138,17 @@ def test_a_whole_call_runs_by_keyboard_only(rep_page: Page, site: str, warm_lead
     assert [words for words in told if words.endswith("The lead is now hot.")]
     page.keyboard.press("/")
     expect(page.locator("#jump")).to_be_focused()
-    page.keyboard.press("Escape")
+    page.select_option("#jump", "timing_by_when")
+    page.keyboard.press("m")
+    page.keyboard.type("soon")
+    page.keyboard.press("Enter")  # which is "next", not "ask later"
+    expect(page.get_by_text("this alone tells no answer").locator("visible=true")).to_be_visible()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("in 2 months")
+    page.keyboard.press("Enter")
+    settle(page)
+    said = CallAnswer.objects.filter(question="timing_by_when").latest("pk")
+    assert (said.amount, said.answer) == ("in 2 months", "three_months")
     page.keyboard.press("k")
     page.keyboard.type("Hosting in the EU was asked for.")
     page.keyboard.press("Enter")
@@ -167,6 +177,7 @@ def test_a_whole_call_runs_by_keyboard_only(rep_page: Page, site: str, warm_lead
     page.goto(f"{site}/calls/")
     check_axe(page, "the list of calls")
     call = Call.objects.get()
+    asked = list(dict.fromkeys([*asked, "timing_by_when"]))
     assert list(dict.fromkeys(a.question for a in call.answers.filter(kind="answer"))) == asked
     filed = call.answers.filter(dimension="authority", quote="she signs alone").get()
     assert filed.rating == 100

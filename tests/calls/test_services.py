@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from calls import services
 from calls.consequences import consequences
 from calls.models import Call, CallAnswer, CallOutcome, CallPresence
@@ -212,6 +212,38 @@ def test_a_question_is_asked_only_if_its_condition_holds(rep: User) -> None:
     states = {line.question.key: line.state for line in progress_of(call, rep).lines}
     assert states["authority_access"] == "not_asked"
     assert states["authority_role"] == "open"
+
+
+def test_an_amount_or_a_date_alone_tells_the_answer_where_it_can(call: Call, rep: User) -> None:
+    Workspace.objects.update(rates={"USD": 0.5}, currency="EUR")
+    Lead.objects.filter(pk=call.lead_id).update(value_minor=2_000_000, currency="EUR")
+    worth, by_when = "budget_worth", "timing_by_when"
+    with clock.at(dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)):
+        for amount, key, rating in (
+            ("30,000 EUR", "well_above", 100),
+            ("30,000 USD", "about_price", 67),
+            ("1k", "no_figure", 33),
+            ("0", "nothing", 0),
+        ):
+            kept = answer(call, worth, rep, amount=amount)
+            assert (kept.answer, kept.rating, kept.amount) == (key, rating, amount)
+            assert kept.evidence is not None
+            assert (kept.evidence.rating, kept.evidence.answer) == (rating, key)
+        for amount, key in (
+            ("next month", "three_months"),
+            ("2027-05-26", "half_year"),
+            ("2029", "later"),
+        ):
+            assert answer(call, by_when, rep, amount=amount).answer == key
+        # Whoever calls knows better, and says so where nothing can be told.
+        assert answer(call, by_when, rep, amount="next month", answer="later").answer == "later"
+        for question, amount in ((by_when, "soon"), ("authority_signature", "Ms Ito, CFO")):
+            with pytest.raises(Invalid) as error:
+                answer(call, question, rep, amount=amount)
+            assert error.value.problems[0].field == "answer"
+        Lead.objects.filter(pk=call.lead_id).update(value_minor=None)
+        with pytest.raises(Invalid):
+            answer(call, worth, rep, amount="30,000 EUR")
 
 
 def test_an_amount_is_kept_with_its_currency_and_has_a_number(call: Call, rep: User) -> None:

@@ -361,6 +361,30 @@ def test_every_type_of_question_has_its_field(web: Client, call: Call) -> None:
     assert 'value="12" data-draft' in html
 
 
+def test_the_brief_tells_the_last_call_once(web: Client, lead: Lead, rep: User) -> None:
+    first = services.start_call(lead, by=rep)[0]
+    answer(first, "budget_funding", rep, answer="set_aside", quote="Told once.")
+    finish(first, "send_info", rep)
+    second = services.start_call(lead, by=rep)[0]
+    page = web.get(url("run_call", second.pk)).content.decode()
+    assert page.count("Told once.") == 1
+
+
+def test_a_card_says_which_amounts_and_dates_make_which_answer(web: Client, call: Call) -> None:
+    Lead.objects.filter(pk=call.lead_id).update(value_minor=2_000_000, currency="EUR")
+    with clock.at(dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)):
+        html = web.get(url("run_call", call.pk)).content.decode()
+    for bound in ("from €30,000", "from €15,000", "until 26 Feb 2027", "until 28 May 2027"):
+        assert bound in html
+    assert html.count(" data-measured") == 2
+    given = {"question": "budget_worth", "client_key": "a", "amount": "40k", "currency": "EUR"}
+    shown = web.post(url("save_answer", call.pk), given, headers={"HX-Request": "true"})
+    assert 'data-answer="well_above"' in shown.content.decode()
+    Lead.objects.filter(pk=call.lead_id).update(value_minor=None)
+    html = web.get(url("run_call", call.pk)).content.decode()
+    assert html.count(" data-measured") == 1  # an amount is compared with the deal
+
+
 def test_the_page_that_follows_a_call_is_one_of_ours(web: Client, call: Call) -> None:
     page = web.get(f"{url('run_call', call.pk)}?next=/today/")
     assert b"Save and next" in page.content

@@ -105,6 +105,19 @@ def test_a_question_is_written_in_a_draft_and_asked_once_it_is_published(
     filled = f"{edit}?question={made['key']}"
     assert pages.post(edit, form_of(pages, filled) | {"question": made["key"]}).status_code == 302
     assert question(draft, made["key"]) == made
+    # So do the bounds by which a date tells its answer; they go with the type.
+    dated = form_of(pages, f"{edit}?question=timing_by_when") | {"question": "timing_by_when"}
+    assert float(dated["answer_1_bound"]) == 183
+    before = question(draft, "timing_by_when")["answers"]
+    refused = pages.post(edit, dated | {"answer_1_bound": "0.5"})
+    assert refused.context["form"].errors == {"answer_1_bound": ["Must be a whole number."]}
+    assert pages.post(edit, dated | {"type": "choice"}).status_code == 302
+    assert "within_days" not in str(question(draft, "timing_by_when"))
+    draft.refresh_from_db()
+    seen = form_of(pages, f"{edit}?question=timing_by_when")["seen"]
+    assert pages.post(edit, dated | {"seen": seen, "answer_1_bound": "120"}).status_code == 302
+    before[1]["within_days"] = 120
+    assert question(draft, "timing_by_when")["answers"] == before
     # Rewording one that was asked, rating an answer anew, archiving; deleting it is refused.
     own = form_of(pages, f"{edit}?question=budget_route") | {"question": "budget_route"}
     own |= {"text_b2b": "How is such a purchase paid for?", "answer_2_rating": "50"}
@@ -118,6 +131,7 @@ def test_a_question_is_written_in_a_draft_and_asked_once_it_is_published(
     assert "reworded" in text
     assert "rated 33" in text
     assert "rated 50" in text
+    assert "rated 67, within 120 days" in text
     assert "Only if the answer to “Is money set aside" in text
     # Published: live with the models on it, and asked; what was archived keeps its words.
     assert pages.post(page("publish_framework", draft)).status_code == 302
