@@ -1,11 +1,13 @@
 """The learner beside its rivals, and every number that it is held to (docs/reference/bench.md).
 
-It needs no database. Real files of past leads are read from the folder of `--data`, where they are;
-the other sets are made here from known truths or come with scikit-learn.
+It needs no database. Real files of past leads are read from the folder of `--data`, where they are:
+those that are known here, and those that its `sets.toml` names; the other sets are made here from
+known truths or come with scikit-learn.
 """
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +19,11 @@ from sklearn.linear_model import LogisticRegression
 from bench.past_leads import made, of_world, sheet_of
 from bench.results import Result
 from bench.timing import seconds
+from core.errors import Invalid
 from core.memory import peak_mb
 from scoring.features import Floats
 from scoring.learning.backtest import Options, run_backtest
+from scoring.learning.backtest import Result as Backtest
 from scoring.learning.comparing import OURS, Compared, compare
 from scoring.learning.evaluate import calibration_error
 from scoring.learning.fit import Design, fit_map
@@ -34,6 +38,8 @@ FILES: Mapping[str, tuple[str, str, str, tuple[str, ...]]] = {
     "salvirt": ("salvirt_b2b_opportunities.csv", "Status", "Won", ()),
     "bank": ("uci_bank_phone_campaign.csv", "y", "yes", ("duration",)),
 }
+LISTING = "sets.toml"
+NEEDED, ALLOWED = {"file", "outcome", "positive"}, {"exclude", "order"}
 # Mean AUC at least, Brier and ECE at most.
 LIMITS = {"salvirt": (0.83, 0.167, 0.10), "bank": (0.735, 0.092, 0.03)}
 SPLITS = {"salvirt": 20}
@@ -64,6 +70,8 @@ def _sets(data: Path | None) -> Iterator[tuple[str, Set]]:
                 rows = list(dict.fromkeys(zip(*sheet.columns, strict=True)))
                 sheet = Sheet(sheet.header, [list(c) for c in zip(*rows, strict=True)], [])
             yield name, (sheet, Options(outcome, positive, exclude))
+    if data is not None and (data / LISTING).exists():
+        yield from _listed(data)
     for kind, n in (("strong", 2000), ("weak", 4000), ("blanks", 2000)):
         yield kind, (sheet_of(*made(kind, n, 7)), Options("Outcome", "won"))
     cells = load_breast_cancer()
@@ -74,16 +82,37 @@ def _sets(data: Path | None) -> Iterator[tuple[str, Set]]:
     yield "cells", (sheet_of(columns, cells.target.astype(float)), Options("Outcome", "won"))
 
 
+def _listed(data: Path) -> Iterator[tuple[str, Set]]:
+    """Read the sets that the folder itself names; raise Invalid for what they lack."""
+    for name, entry in tomllib.loads((data / LISTING).read_text("utf-8")).items():
+        keys = set(entry)
+        if NEEDED - keys or keys - NEEDED - ALLOWED:
+            text = (
+                f"{LISTING}: {name} needs file, outcome and positive, and may have exclude, order"
+            )
+            raise Invalid.field("data", "bad_listing", text)
+        options = Options(
+            entry["outcome"],
+            str(entry["positive"]),
+            tuple(entry.get("exclude", ())),
+            order=entry.get("order"),
+        )
+        yield name, (read_sheet((data / entry["file"]).read_bytes()), options)
+
+
 def _whole(sets: Mapping[str, Set], tell: Tell) -> Iterator[Result]:
     gaps: dict[str, list[float]] = {}
+    lines = [_HEAD]
     for name, (sheet, options) in sets.items():
-        seeds = range(SPLITS.get(name, FEW_SPLITS))
+        # Leads in order are held out in one way only.
+        seeds = range(1 if options.order else SPLITS.get(name, FEW_SPLITS))
         found = {row.name: row for row in compare(sheet, options, seeds)}
         _show(tell, name, sheet.n, found)
         ours = found[OURS]
         result = run_backtest(sheet, options)
         codes = {notice.code for notice in result.notices}
         tell(f"  verdict: {result.verdict}; lines: {len(result.lines)}; {', '.join(codes)}")
+        lines.append(_overview(name, result, found))
         if name in LIMITS:
             auc, brier, ece = LIMITS[name]
             yield _line(f"{name}: AUC", sheet.n, ours.auc, auc, least=True)
@@ -91,7 +120,8 @@ def _whole(sets: Mapping[str, Set], tell: Tell) -> Iterator[Result]:
             yield _line(f"{name}: ECE", sheet.n, ours.ece, ece)
         if result.verdict == "keep":
             continue
-        yield _line(f"{name}: ECE above a perfect model's", sheet.n, ours.ece - ours.floor, 0.015)
+        above = ours.ece - ours.floor - ours.shift
+        yield _line(f"{name}: ECE above a perfect model's", sheet.n, above, 0.015)
         if "drift" not in codes:
             share = ours.ece / found[ODOO].ece
             yield _line(f"{name}: ECE to Odoo's", sheet.n, share, 2 / 3)
@@ -103,6 +133,8 @@ def _whole(sets: Mapping[str, Set], tell: Tell) -> Iterator[Result]:
         yield _line(f"{name}: hot over warm over cold, by", sheet.n, falls, 0.0, least=True)
         for rival in (LR, WOE, TREES):
             gaps.setdefault(rival, []).append(ours.auc - found[rival].auc)
+    for line in lines:
+        tell(line)
     for rival, least in ((LR, 0.0), (WOE, 0.0), (TREES, -0.015)):
         mean = float(np.mean(gaps[rival]))
         yield _line(f"all sets: mean AUC above {rival}", len(gaps[rival]), mean, least, least=True)
@@ -114,7 +146,7 @@ def _few(sets: Mapping[str, Set], tell: Tell) -> Iterator[Result]:
         for name, (sheet, options) in sets.items():
             if sheet.n < 2 * n:
                 continue
-            draws = range(DRAWS if n == 100 else FEW_SPLITS)
+            draws = range(1 if options.order else DRAWS if n == 100 else FEW_SPLITS)
             found = {c.name: c for c in compare(sheet, replace(options, train=n), draws)}
             _show(tell, f"{name}, {n} outcomes", sheet.n, found)
             for rival, row in found.items():
@@ -129,6 +161,22 @@ def _few(sets: Mapping[str, Set], tell: Tell) -> Iterator[Result]:
             yield _line(name, n, auc[OURS] - auc[rival], limits.get(rival), least=True)
         name = f"{n} outcomes, all sets: mean ECE to Odoo's"
         yield _line(name, n, ece[OURS] / ece[ODOO], 0.5 if n == 100 else None)
+
+
+_HEAD = (
+    f"{'':<12}{'won':>5}{'ours':>8}{'LR':>7}{'WoE':>7}{'Odoo':>7}{'boost':>7}   "
+    f"{'ECE':>6}{'floor':>7}{'Odoo':>7}  verdict"
+)
+
+
+def _overview(name: str, result: Backtest, found: Mapping[str, Compared]) -> str:
+    """Return one line of a set: AUC of all, and ECE beside the floor and Odoo's."""
+    ours, aucs = found[OURS], (found[rival].auc for rival in (LR, WOE, ODOO, TREES))
+    return (
+        f"{name:<12}{result.held.y.mean():>5.0%}{ours.auc:>8.3f}"
+        + "".join(f"{auc:>7.3f}" for auc in aucs)
+        + f"   {ours.ece:>6.3f}{ours.floor:>7.3f}{found[ODOO].ece:>7.3f}  {result.verdict}"
+    )
 
 
 def _show(tell: Tell, name: str, n: int, found: Mapping[str, Compared]) -> None:

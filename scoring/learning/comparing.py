@@ -18,7 +18,9 @@ OURS = "Leadqual"
 
 @dataclass(frozen=True)
 class Compared:
-    """Means over the splits of one learner; `floor` is the ECE that a perfect model would show."""
+    """Means over the splits of one learner; `floor` is the ECE that a perfect model would show,
+    `shift` by how much the share won held out differs from that learned from.
+    """
 
     name: str
     auc: float
@@ -29,19 +31,23 @@ class Compared:
     hot: float
     warm: float
     cold: float
+    shift: float
 
 
 def compare(sheet: Sheet, options: Options, seeds: Sequence[int]) -> list[Compared]:
     """Return the means of our learner and of each baseline; raise Invalid like a backtest."""
     found: dict[str, list[tuple[Metrics, float]]] = {}
+    shifts = []
     for seed in seeds:
         wanted = replace(options, seed=seed)
         history = read_history(sheet, wanted)
         train, test = split(history, wanted)
         truth = history.y[test]
+        shifts.append(abs(float(truth.mean() - history.y[train].mean())))
         for name, p in _predictions(history, train, test, seed):
             found.setdefault(name, []).append((measure(truth, p, p), calibration_floor(p, seed)))
-    return [_means(name, measured) for name, measured in found.items()]
+    shift = float(np.mean(shifts))
+    return [_means(name, measured, shift) for name, measured in found.items()]
 
 
 def _predictions(
@@ -58,7 +64,7 @@ def _predictions(
         yield name, baseline(inside, y, outside)
 
 
-def _means(name: str, measured: Sequence[tuple[Metrics, float]]) -> Compared:
+def _means(name: str, measured: Sequence[tuple[Metrics, float]], shift: float) -> Compared:
     def mean(values: list[float | None]) -> float:
         known = [value for value in values if value is not None]
         return float(np.mean(known)) if known else float("nan")
@@ -74,4 +80,5 @@ def _means(name: str, measured: Sequence[tuple[Metrics, float]]) -> Compared:
         hot=mean([m.tiers["hot"] for m in metrics]),
         warm=mean([m.tiers["warm"] for m in metrics]),
         cold=mean([m.tiers["cold"] for m in metrics]),
+        shift=shift,
     )
