@@ -41,7 +41,7 @@ from scoring.learning.screening import (
     LEAK_AUC,
     LEAK_ODDS,
     SURE_Z,
-    are_leaky,
+    Sides,
     auc_spread,
     rank_auc,
 )
@@ -281,10 +281,10 @@ def _gives_away(x: Floats, y: Floats) -> str:
     alone = max(alone, 1 - alone)
     if alone - SURE_Z * auc_spread(alone, truth) > LEAK_AUC:
         return f"alone tells won from lost (AUC {alone:.2f})"
-    sides = [truth[own > 0.5], truth[own <= 0.5]]
-    won = np.array([side.sum() for side in sides])
-    n = np.array([len(side) for side in sides])
-    if are_leaky(won, n, won[::-1], n[::-1], len(y)).any():
+    strong = own > 0.5
+    won = np.array([truth[strong].sum(), truth[~strong].sum()])
+    n = np.array([strong.sum(), (~strong).sum()])
+    if Sides(won, n, won[::-1], n[::-1], len(y)).leaky().any():
         return f"alone multiplies the odds of winning by more than {LEAK_ODDS:g}, or divides them"
     return ""
 

@@ -149,8 +149,8 @@ def _runs(column: Column, known: Bools) -> bool:
 def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints]:
     """Return a notice when a field gives the outcome away or may do so, and its levels that do."""
     alone = auc_alone(levels, y, seed)
-    suspect = suspect_levels(levels, y)
-    leaky = np.array([i for i in suspect if _nearly_sure(levels, int(i), y)], dtype=np.int64)
+    sides = _sides(levels, y)
+    suspect, leaky = np.flatnonzero(sides.high_odds()), np.flatnonzero(sides.leaky())
     name = levels.field
     if alone - SURE_Z * auc_spread(alone, y) > LEAK_AUC:
         text = (
@@ -170,38 +170,45 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
     return Notice("leak", name, text), leaky
 
 
-def _nearly_sure(levels: Levels, level: int, y: Floats) -> bool:
-    """Return whether leads with a level, or those without, hardly ever have the other outcome.
-
-    A strong reason to win has odds as high, but leads that were lost in spite of it.
-    """
-    base = float(y.mean())
-    holds = levels.codes == level
-    for side in (holds, ~holds & (levels.codes >= 0)):
-        share = float(y[side].mean()) if side.any() else base
-        if share <= LEAK_CONTRARY * base or 1 - share <= LEAK_CONTRARY * (1 - base):
-            return True
-    return False
-
-
-def suspect_levels(levels: Levels, y: Floats) -> Ints:
-    """Return the levels whose odds of winning against the rest have a lower 95 % bound over 20."""
+def _sides(levels: Levels, y: Floats) -> "Sides":
     known = levels.codes >= 0
-    k = len(levels.levels)
-    won = np.bincount(levels.codes[known], y[known], k)
+    won = np.bincount(levels.codes[known], y[known], len(levels.levels))
     n = levels.counts()
-    return np.flatnonzero(are_leaky(won, n, won.sum() - won, n.sum() - n, len(y)))
+    return Sides(won, n, won.sum() - won, n.sum() - n, len(y))
 
 
-def are_leaky(won: Floats, n: Ints, won_else: Floats, n_else: Ints, of: int) -> Bools:
-    """Return for groups of leads whether their odds of winning against the rest have a lower 95 %
-    bound over 20; of too small a share of all `of` leads nothing is said.
-    """
-    a, b = won + 0.5, n - won + 0.5
-    c, d = won_else + 0.5, n_else - won_else + 0.5
-    bound = np.log(a * d / (b * c)) - 1.96 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-    leaky: Bools = (bound > np.log(LEAK_ODDS)) & (n >= max(LEAK_SUPPORT, LEAK_SHARE * of))
-    return leaky
+@dataclass(frozen=True)
+class Sides:
+    """Groups of leads beside the rest: won and all of each, (k,), of `of` leads in the whole."""
+
+    won: Floats
+    n: Ints
+    won_else: Floats
+    n_else: Ints
+    of: int
+
+    def high_odds(self) -> Bools:
+        """Return whether the odds of winning against the rest have a lower 95 % bound over 20; of
+        too small a share of the leads nothing is said.
+        """
+        a, b = self.won + 0.5, self.n - self.won + 0.5
+        c, d = self.won_else + 0.5, self.n_else - self.won_else + 0.5
+        bound = np.log(a * d / (b * c)) - 1.96 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+        least = max(LEAK_SUPPORT, LEAK_SHARE * self.of)
+        high: Bools = (bound > np.log(LEAK_ODDS)) & (self.n >= least)
+        return high
+
+    def leaky(self) -> Bools:
+        """Return where, besides, such leads are hardly ever lost or the rest is hardly ever won.
+
+        A strong reason to win has odds as high, but leads that were lost in spite of it.
+        """
+        base = (self.won + self.won_else) / np.maximum(self.n + self.n_else, 1)
+        lost = 1 - self.won / np.maximum(self.n, 1)
+        won_else = self.won_else / np.maximum(self.n_else, 1)
+        sure = (lost <= LEAK_CONTRARY * (1 - base)) | (won_else <= LEAK_CONTRARY * base)
+        found: Bools = self.high_odds() & sure
+        return found
 
 
 def auc_alone(levels: Levels, y: Floats, seed: int) -> float:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scoring.learning.levels import make_levels
-from scoring.learning.screening import rank_auc, screen, suspect_levels
+from scoring.learning.screening import find_leak, rank_auc, screen
 from tests.scoring.learning.worlds import made, table_of
 
 
@@ -100,10 +100,14 @@ def test_a_strong_reason_is_named_and_stays_while_a_sure_one_is_left_out():
 
 
 def test_a_value_without_support_is_no_leak():
-    y = np.zeros(400)
-    y[:15] = 1
-    levels = make_levels(table_of({"f": ["rare"] * 15 + ["b"] * 385}).columns["f"], 3)
-    assert not len(suspect_levels(levels, y))
+    def found(support: int) -> object:
+        y = np.zeros(600)
+        y[: support + 60] = 1
+        texts = ["rare"] * support + ["b"] * (600 - support)
+        return find_leak(make_levels(table_of({"f": texts}).columns["f"], 3), y, 0)[0]
+
+    assert found(15) is None
+    assert found(40) is not None
 
 
 def test_chance_is_no_leak_on_few_outcomes():
