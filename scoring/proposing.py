@@ -283,7 +283,7 @@ def _gives_away(x: Floats, y: Floats) -> str:
         return f"alone tells won from lost (AUC {alone:.2f})"
     strong = own > 0.5
     won = np.array([truth[strong].sum(), truth[~strong].sum()])
-    n = np.array([strong.sum(), (~strong).sum()])
+    n = np.array([strong.sum(), (~strong).sum()], dtype=np.float64)
     if Sides(won, n, won[::-1], n[::-1], len(y)).leaky().any():
         return f"alone multiplies the odds of winning by more than {LEAK_ODDS:g}, or divides them"
     return ""

@@ -172,8 +172,8 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
 
 def _sides(levels: Levels, y: Floats) -> "Sides":
     known = levels.codes >= 0
-    won = np.bincount(levels.codes[known], y[known], len(levels.levels))
-    n = levels.counts()
+    won = np.bincount(levels.codes[known], y[known], len(levels.levels)).astype(np.float64)
+    n = levels.counts().astype(np.float64)
     return Sides(won, n, won.sum() - won, n.sum() - n, len(y))
 
 
@@ -182,9 +182,9 @@ class Sides:
     """Groups of leads beside the rest: won and all of each, (k,), of `of` leads in the whole."""
 
     won: Floats
-    n: Ints
+    n: Floats
     won_else: Floats
-    n_else: Ints
+    n_else: Floats
     of: int
 
     def high_odds(self) -> Bools:

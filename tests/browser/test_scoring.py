@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from accounts.models import Team, User
 from intake.backtests import read_past_leads, start_backtest
@@ -19,8 +19,8 @@ from tests.browser.conftest import log_in
 from tests.scoring.learning.worlds import as_csv, made
 from tests.scoring.test_proposing import done, history, learned
 
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 
 
