@@ -320,6 +320,12 @@
 
   const box = $("#shortcuts-on");
   if (box) box.checked = shortcuts;
+  // Where the tabs do not fit, the present one is in sight.
+  for (const tab of $$("nav [aria-current]")) {
+    const bar = tab.closest("nav");
+    const beyond = tab.getBoundingClientRect().right - bar.getBoundingClientRect().right;
+    if (beyond > 0) bar.scrollLeft += beyond + 24;
+  }
   armToasts();
   tick();
   setInterval(tick, 30000);
