@@ -49,7 +49,7 @@ from scoring.learning.shrinkage import gain_z
 from scoring.learning.splitting import last_in_order, part_of_each
 from scoring.learning.table import Column, Table
 from scoring.learning.weights import Relearned, learn_weights
-from scoring.live import LiveConfig, LiveModel, live_config, load_model
+from scoring.live import LiveConfig, LiveModel, live_config, live_ids, load_model
 from scoring.models import ModelVersion, Proposal, ProposalEvent, Trusted
 from scoring.previewing import HOT, preview_open, with_model
 from scoring.relearning import Redefined, redefine
@@ -559,15 +559,19 @@ def propose_version(
     """Put a hand-made draft up for review, with what it would have been worth on past leads.
 
     `measured` is evidence and verdict of leads held out, where the draft was learned from others.
-    Raises Forbidden, Conflict when it is no draft, and Invalid when it cannot be parsed.
+    Raises Forbidden, Conflict when it is no draft or when it or what is live was changed meanwhile,
+    and Invalid when it cannot be parsed.
     """
     can_change_configuration(by).require()
     _refuse_published(version)
+    beside = live_ids()
     evidence, decided = appraise_version(version)
     if measured is not None:
         evidence, decided = {**evidence, **measured[0]}, measured[1]
     with transaction.atomic():
         lock_configuration()
+        if live_ids() != beside:  # a job tries again
+            raise Conflict("Another version went live while this one was measured.")
         live = ModelVersion.objects.filter(key=version.key, state=Version.State.LIVE).first()
         replaced = live or _of_icp(version) or _any_live()
         measured_content = content_tag(version)

@@ -101,6 +101,7 @@ def find(key: str, seed: int = SEED) -> dict[str, Any]:
         "warnings": [n.as_json() for n in (*training.notices, *notices)],
         "definitions": None,
         "name_of": name_of,
+        "live": _live_id(key),
     }
     if definitions is None:
         return result
@@ -108,6 +109,11 @@ def find(key: str, seed: int = SEED) -> dict[str, Any]:
     train, test = split(training, seed)
     evidence, decided = _measure(training, table, train, test, seed, trusted)
     return {**result, **evidence, "verdict": decided}
+
+
+def _live_id(key: str) -> int | None:
+    live = ModelVersion.objects.filter(key=key, state=Version.State.LIVE)
+    return live.values_list("pk", flat=True).first()
 
 
 def _past(key: str) -> tuple[Training, Table, dict[str, str]]:
@@ -226,6 +232,10 @@ def start_taking(suggestion: Suggestion, keep: Collection[str], *, by: User) -> 
         raise Conflict("There is nothing to take here.")
     if suggestion.taken_id is not None:
         raise Conflict("This was taken already. Look for signals anew to take others.")
+    if suggestion.result.get("live") not in (None, _live_id(suggestion.key)):
+        raise Conflict(
+            "Another version went live since these were measured. Look for signals anew."
+        )
     if not any(line["key"] in keep for line in lines):
         raise Invalid.field("use", "required", "keep at least one line")
     refuse(lines, keep, by=by)

@@ -1,19 +1,24 @@
 """Decisions on proposals when somebody else does something at the same time."""
 
+import threading
+import time
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import Team, User
 from accounts.roles import Role
 from core.errors import Conflict
 from core.models import Job
+from core.versioning import lock_configuration
 from leads.models import CustomField
 from scoring import drafting, reviewing
 from scoring.invariants import standings_equal_recomputation
 from scoring.models import IcpVersion, ModelVersion, Proposal, Standing
 from scoring.proposing import propose_version, start_appraisal
+from scoring.publishing import publish_model
 from scoring.shadowing import score_batch
 from tests import factories
 from tests.scoring.test_proposing import changed, done
@@ -177,3 +182,41 @@ def test_a_role_that_was_taken_away_decides_nothing(model_owner: User, client: C
         assert client.post(f"/scoring/proposals/{proposal.pk}/{act}/", given).status_code == 403
     proposal.refresh_from_db()
     assert proposal.state == "open"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_measured_beside_a_version_that_retired_meanwhile_is_measured_again(
+    config: None,
+) -> None:
+    owner = factories.make_user(role=Role.MODEL_OWNER)
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    draft, other = changed(live, owner, size=20), changed(live, owner, size=30)
+    job = start_appraisal(draft, by=owner)
+    refused: list[str] = []
+
+    def measure() -> None:
+        try:
+            propose_version(ModelVersion.objects.get(pk=draft.pk), by=owner)
+        except Conflict as error:
+            refused.append(error.message)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=measure, daemon=True)
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_configuration()
+        thread.start()
+        deadline = time.monotonic() + 10
+        waits = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+        while True:
+            cursor.execute(waits)
+            if cursor.fetchone()[0]:
+                break
+            assert time.monotonic() < deadline, "it never waited for the lock"
+            time.sleep(0.01)
+        publish_model(other, by=owner)
+    thread.join(20)
+    assert refused == ["Another version went live while this one was measured."]
+    assert not Proposal.objects.exists()
+    assert done(job).state == Job.State.SUCCEEDED
+    assert Proposal.objects.get().live == ModelVersion.objects.get(key="b2b", state="live")

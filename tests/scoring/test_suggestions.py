@@ -51,6 +51,9 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     assert client.post(f"{address}take/").status_code == 422  # nothing ticked
 
     keep = [line["key"] for line in lines if line["field"] == "Plan"]
+    Suggestion.objects.update(result={**found.result, "live": 0})
+    assert client.post(f"{address}take/", {"use": keep}).status_code == 409  # measured beside it
+    Suggestion.objects.update(result=found.result)
     assert client.post(f"{address}take/", {"use": keep}).status_code == 302
     assert RefusedSignal.objects.count() == len(lines) - len(keep)
     found.refresh_from_db()
