@@ -31,7 +31,8 @@ def can_approve(actor: User, proposal: Proposal) -> Decision:
         makers.add(proposal.version.created_by_id)
     if not allowed or actor.pk not in makers:
         return allowed
-    others = User.objects.filter(role=Role.MODEL_OWNER, is_active=True).exclude(pk=actor.pk)
+    others = User.objects.filter(role=Role.MODEL_OWNER, is_active=True)
+    others = others.exclude(pk__in={maker for maker in makers if maker is not None})
     if others.exists():
         return refused("You made this version. Another model owner has to approve it.")
     return ALLOWED

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from accounts.models import User
 from core.charts import Chart
 from core.decisions import Decision
@@ -117,9 +119,10 @@ class ProposalPage:
 
 
 def list_proposals() -> list[Proposal]:
-    """Return the latest proposals and notes, those to be decided first."""
-    found = Proposal.objects.select_related("version", "live", "author").order_by("-pk")[:SHOWN]
-    return sorted(found, key=lambda p: (p.state not in Proposal.UNDER_WAY, -p.pk))
+    """Return the proposals to be decided, and then the latest of the others and the notes."""
+    found = Proposal.objects.select_related("version", "live", "author").order_by("-pk")
+    under_way = Q(state__in=Proposal.UNDER_WAY)
+    return [*found.filter(under_way), *found.exclude(under_way)[:SHOWN]]
 
 
 def latest_learning() -> Job | None:

@@ -17,6 +17,8 @@ from leads.models import CustomField
 from scoring import drafting, reviewing
 from scoring.invariants import standings_equal_recomputation
 from scoring.models import IcpVersion, ModelVersion, Proposal, Standing
+from scoring.policies import can_approve
+from scoring.proposal_selectors import SHOWN, list_proposals
 from scoring.proposing import propose_version, start_appraisal
 from scoring.publishing import publish_model
 from scoring.shadowing import score_batch
@@ -170,6 +172,38 @@ def test_a_draft_that_is_thrown_away_or_changed_while_it_is_measured(model_owner
         propose_version(read, by=model_owner)
     assert not Proposal.objects.exists()
     assert ModelVersion.objects.get(pk=read.pk).state == "draft"
+
+
+def test_two_who_made_it_together_do_not_wait_for_each_other(model_owner: User) -> None:
+    other = factories.make_user("second@leadqual.example", role=Role.MODEL_OWNER)
+    draft = changed(ModelVersion.objects.get(key="b2b", state="live"), model_owner, size=20)
+    proposal = propose_version(draft, by=other)
+    assert can_approve(model_owner, proposal)  # nobody else could
+    third = factories.make_user("third@leadqual.example", role=Role.MODEL_OWNER)
+    assert not can_approve(model_owner, proposal)
+    assert not can_approve(other, proposal)
+    assert can_approve(third, proposal)
+
+
+def test_what_waits_for_a_decision_stays_on_the_list_however_much_is_decided(
+    model_owner: User,
+) -> None:
+    _, waiting = put_up(model_owner, size=20)
+    decided = [
+        Proposal(
+            key="b2b",
+            origin="learned",
+            live=waiting.live,
+            verdict="propose",
+            state="superseded",
+            fingerprint=str(n),
+        )
+        for n in range(SHOWN + 5)
+    ]
+    Proposal.objects.bulk_create(decided)
+    listed = list_proposals()
+    assert listed[0] == waiting
+    assert len(listed) == SHOWN + 1
 
 
 def test_a_role_that_was_taken_away_decides_nothing(model_owner: User, client: Client) -> None:
