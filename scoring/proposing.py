@@ -440,8 +440,12 @@ def _note(
     fingerprint: str,
     job: Job | None,
 ) -> Proposal:
-    """Write why the weights stay, in the place of the last such note of the model."""
+    """Write why the weights stay, in the place of the last such note of the model. What was
+    proposed from fewer outcomes is superseded.
+    """
     lock_configuration()
+    _require_live(live)
+    _supersede_learned(live.key, "From newer outcomes the weights stay.")
     Proposal.objects.filter(key=live.key, state=_STATE.NOTED).delete()
     return Proposal.objects.create(
         key=live.key,
@@ -466,23 +470,14 @@ def _propose(
 ) -> Proposal:
     """Write a draft and its proposal; learned ones of before, not yet decided, are superseded."""
     lock_configuration()
-    current = ModelVersion.objects.select_related("icp", "framework").get(pk=live.id)
-    if current.state != Version.State.LIVE:
-        raise Conflict(f"{live.key} v{live.number} was retired while its weights were learned.")
+    current = _require_live(live)
     Proposal.objects.filter(key=live.key, state=_STATE.NOTED).delete()
     pins = {"icp": current.icp, "framework": current.framework}
     version, _ = version_with(ModelVersion, live.key, definition, by=None, pins=pins)
     ModelVersion.objects.filter(pk=version.pk, state=Version.State.DRAFT).update(
         state=Version.State.PROPOSED
     )
-    older = Proposal.objects.filter(
-        key=live.key, origin=Proposal.Origin.LEARNED, state__in=Proposal.UNDER_WAY
-    )
-    for proposal in older.exclude(state=_STATE.SHADOW):
-        _supersede(proposal, "Newer outcomes were learned from.")
-        ModelVersion.objects.filter(proposals=proposal, state=Version.State.PROPOSED).exclude(
-            pk=version.pk
-        ).update(state=Version.State.DRAFT)
+    _supersede_learned(live.key, "Newer outcomes were learned from.", but=version)
     version.refresh_from_db()  # the content as it is kept, from which its tag is
     made = Proposal.objects.create(
         key=live.key,
@@ -497,6 +492,27 @@ def _propose(
     )
     ProposalEvent.objects.create(proposal=made, kind=ProposalEvent.Kind.MADE)
     return made
+
+
+def _require_live(live: LiveModel) -> ModelVersion:
+    current = ModelVersion.objects.select_related("icp", "framework").get(pk=live.id)
+    if current.state != Version.State.LIVE:  # a job tries again
+        raise Conflict(f"{live.key} v{live.number} was retired while its weights were learned.")
+    return current
+
+
+def _supersede_learned(key: str, why: str, but: ModelVersion | None = None) -> None:
+    """Supersede learned proposals that are not decided, but for those in the shadow; their versions
+    become drafts, except `but`.
+    """
+    older = Proposal.objects.filter(
+        key=key, origin=Proposal.Origin.LEARNED, state__in=Proposal.UNDER_WAY
+    )
+    for proposal in older.exclude(state=_STATE.SHADOW):
+        _supersede(proposal, why)
+        ModelVersion.objects.filter(proposals=proposal, state=Version.State.PROPOSED).exclude(
+            pk=but.pk if but else 0
+        ).update(state=Version.State.DRAFT)
 
 
 def _supersede(proposal: Proposal, why: str) -> None:

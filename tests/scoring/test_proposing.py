@@ -297,6 +297,23 @@ def test_who_made_a_version_does_not_approve_it_where_somebody_else_could(
         reviewing.dismiss(second, by=other)
 
 
+def test_what_newer_outcomes_do_not_say_any_more_is_not_left_for_review(team: Team) -> None:
+    history(team, n=300)
+    first = learn_model("b2b")
+    assert first is not None
+    assert (first.verdict, first.state) == ("propose", "open")
+    random = np.random.default_rng(1)
+    for outcome in Outcome.objects.all():
+        Outcome.objects.filter(pk=outcome.pk).update(result=str(random.choice(["won", "lost"])))
+    again = learn_model("b2b")
+    assert again is not None
+    assert (again.verdict, again.state) == ("keep", "noted")
+    first.refresh_from_db()
+    assert first.version is not None
+    assert (first.state, first.version.state) == ("superseded", "draft")
+    assert "the weights stay" in first.events.latest("pk").note
+
+
 def changed(live: ModelVersion, by: User, base: float = 0, **points: float) -> ModelVersion:
     """A draft of `live` with other points for some lines."""
     draft = drafting.make_draft(live, by=by)
