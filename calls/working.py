@@ -57,9 +57,12 @@ def end_session(session: WorkSession) -> None:
 
 
 def offer_any_hour(session: WorkSession) -> None:
-    """From now on offer leads outside their contact hours too, after the others."""
+    """From now on offer leads outside their contact hours too; the one in hand goes back."""
     session.any_hour = True
     session.save(update_fields=["any_hour"])
+    if session.lead_id is not None:
+        claims.release(session.lead_id, by=session.rep)
+        take(session, None)
 
 
 def take(session: WorkSession, lead_id: int | None) -> None:

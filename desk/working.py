@@ -7,6 +7,7 @@ match only now are found, and those that others have taken or called meanwhile a
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
@@ -44,7 +45,7 @@ def read_queue(viewer: User, query: str) -> tuple[Scope, LeadFilters]:
 
 def take_next(viewer: User, session: WorkSession) -> int | None:
     """Claim the first lead of the session's queue that is free; return its id, None for none."""
-    for lead_id in _candidates(viewer, session, Sorter(now())):
+    for lead_id in _candidates(viewer, session, Sorter(now(), any_hour=session.any_hour)):
         if claims.claim(lead_id, by=viewer):
             working.take(session, lead_id)
             return lead_id
@@ -52,26 +53,45 @@ def take_next(viewer: User, session: WorkSession) -> int | None:
     return None
 
 
-def read_waiting(viewer: User, session: WorkSession) -> list[dt.datetime]:
-    """Return when each lead may be called that a session leaves out for its hours, in order."""
-    sorter = Sorter(now())
+class Waiting(NamedTuple):
+    """How many leads a session leaves out for their hours, at least where there are `more`.
+
+    `first` and `last` are from when the first and the last of them may be called.
+    """
+
+    count: int
+    first: dt.datetime
+    last: dt.datetime
+    more: bool
+
+
+def read_waiting(viewer: User, session: WorkSession) -> Waiting | None:
+    """Return who waits for the contact hours, None where nobody does or they are offered too."""
+    if session.any_hour:
+        return None
+    sorter = Sorter(now(), any_hour=False)
     for _ in _candidates(viewer, session, sorter):
         pass
-    return sorted(sorter.waiting.values())
+    opening = sorted(sorter.waiting.values())
+    if not opening:
+        return None
+    return Waiting(len(opening), opening[0], opening[-1], not sorter.saw_all)
 
 
 class Sorter:
     """Tells leads that can be called now from those that come last and those that wait.
 
     A lead can be called that has a number and is in its contact hours, or with whom this moment was
-    agreed. `last` are those for whom there is something else to do: a due step that is no call, or
-    a number to be found. `waiting` says from when the others may be called.
+    agreed; with `any_hour` every one that has a number. `last` are those for whom there is
+    something else to do: a due step that is no call, or a number to be found. `waiting` says from
+    when the others may be called.
     """
 
-    def __init__(self, moment: dt.datetime) -> None:
+    def __init__(self, moment: dt.datetime, *, any_hour: bool) -> None:
+        self.saw_all = False  # True once the queue was read to its end
         self.last: list[int] = []
         self.waiting: dict[int, dt.datetime] = {}
-        self._moment = moment
+        self._moment, self._any_hour = moment, any_hour
         self._places = Places()
         self._opening = lru_cache(lambda window: opens_at(window, moment))
 
@@ -89,7 +109,7 @@ class Sorter:
                 continue
             window = self._places.window(row.team_id, row.time_zone, row.country)
             opening = self._opening(window)
-            if row.phone and (row.id in agreed or opening == self._moment):
+            if row.phone and (self._any_hour or row.id in agreed or opening == self._moment):
                 found.append(row.id)
             elif row.id in with_task or not row.phone:
                 self.last.append(row.id)
@@ -135,12 +155,11 @@ def _candidates(viewer: User, session: WorkSession, sorter: Sorter) -> Iterator[
         found = read_leads(viewer, page, ranked)
         yield from sorter.callable_now(found.items)
         if found.next_cursor is None:
+            sorter.saw_all = True
             break
         last = found.items[-1]
         page = Page(MORE, ORDERS["-rank"], "work", (last.rank, last.id))
     yield from sorter.last
-    if session.any_hour:
-        yield from list(sorter.waiting)
 
 
 def _workable(viewer: User) -> Q:

@@ -54,7 +54,10 @@ def work(request: HttpRequest) -> HttpResponse:
         over = How.LOST
     if over or page is None:
         return render(request, "desk/work.html", {**context, "over": over, "call": call})
-    return render(request, "desk/work.html", {**context, **_in_hand(page, call)})
+    shown = {**context, **_in_hand(page, call)}
+    if not shown["can_be_called"]:
+        shown["waiting"] = read_waiting(viewer, session)
+    return render(request, "desk/work.html", shown)
 
 
 def _show_rest(
@@ -97,6 +100,7 @@ def _over(call: Call | None, page: LeadPage | None) -> str:
 def _in_hand(page: LeadPage, call: Call | None) -> dict[str, Any]:
     lead = page.lead
     window = Places().window(lead.team_id, lead.time_zone, lead.country)
+    in_window = is_open_at(window, page.as_of)
     return {
         "page": page,
         "lead": lead,
@@ -105,7 +109,8 @@ def _in_hand(page: LeadPage, call: Call | None) -> dict[str, Any]:
         "asking": _asking(lead),
         "events": page.timeline.entries[:3],
         "local_time": timezone.localtime(page.as_of, ZoneInfo(window.zone)),
-        "in_window": is_open_at(window, page.as_of),
+        "in_window": in_window,
+        "can_be_called": bool(lead.phone) and in_window,
     }
 
 

@@ -200,7 +200,8 @@
   };
 
   // Every few seconds: I am here; has anybody changed anything? 204 says no.
-  const TAB = newKey();
+  const TAB = read("leadqual.call.tab", newKey()); // a page that is loaded again is the same tab
+  write("leadqual.call.tab", TAB);
   const presentNow = () => $$("[data-present]").map((one) => one.dataset.present);
   const poll = async () => {
     if (document.hidden || busy || queue.length) return;

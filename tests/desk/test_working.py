@@ -93,7 +93,10 @@ def test_a_rep_works_through_the_queue(rep_client: Client, rep: User, three: lis
         "/work/next/", {"how": "called", "lead": three[0].pk}, headers={"HX-Request": "true"}
     )
     assert (moved.status_code, moved["HX-Redirect"]) == (204, "/work/")
-    assert lead_in(shown(rep_client)) == three[1].pk
+    page = shown(rep_client)
+    assert lead_in(page) == three[1].pk
+    assert "Call finished: No answer." in page  # and not on the page that went on by itself
+    assert "Call finished" not in over
     assert lead_in(go_on(rep_client, "done")) == three[2].pk
     step.refresh_from_db()
     assert step.state == "done"
@@ -168,8 +171,16 @@ def test_who_can_be_called_now_comes_first_and_who_cannot_last_or_not_yet(
     with clock.at(MORNING - dt.timedelta(hours=1)):
         book_call(agreed, Booking("As agreed", MORNING, 30), by=rep)
     offered = [lead_in(start(rep_client))]
+    assert "contact hours" not in shown(rep_client)
     for _ in range(3):
         offered.append(lead_in(go_on(rep_client, "skipped")))
+        if offered[-1] == mute.pk:
+            told = re.sub(r"<[^>]+>", "", shown(rep_client))
+            assert "2 leads wait outside their contact hours, until 13:00 or later" in told
+            number_given = {"phone": "030 99887766", "initial-phone": "", "next": "/work/"}
+            number_given["version"] = str(Lead.objects.get(pk=mute.pk).version)
+            rep_client.post(f"/leads/{mute.pk}/change/", number_given)
+            assert "+493099887766" in shown(rep_client)
     assert offered == [lead.pk for lead in (awake, agreed, mute, with_task)]
     rest = go_on(rep_client, "skipped")
     assert "Nobody can be called now" in rest
@@ -181,7 +192,8 @@ def test_who_can_be_called_now_comes_first_and_who_cannot_last_or_not_yet(
     assert lead_in(go_on(rep_client, "skipped")) == early.pk
     assert "Queue clear" in go_on(rep_client, "skipped")
     with clock.at(MORNING + dt.timedelta(hours=6)):  # 10 o'clock in New York
-        assert lead_in(start(rep_client)) == asleep.pk
+        assert lead_in(start(rep_client)) == mute.pk  # it has a number now
+        assert lead_in(go_on(rep_client, "skipped")) == asleep.pk
 
 
 def test_others_see_who_is_on_a_lead_and_only_a_manager_takes_it_over(
