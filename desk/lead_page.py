@@ -38,6 +38,7 @@ TIMELINE_PAGE = 25
 MOST_MOVES = 200  # score changes read for one page of the timeline
 MOST_PEOPLE = 200
 MARKED = 5  # points that a line must be worth for its lack to be worth a word
+FOLDED = 3  # lines that do not hold, from which they are folded away
 _NEWEST_FIRST = Order(("at", "id"), descending=True)
 GROUP_LABELS = {"fit": "Fit", "engagement": "Engagement", "qualification": "Qualification"}
 
@@ -322,6 +323,8 @@ def _groups(
             for line in lines
             if line.known and line.tenths == 0 and (key == "engagement" or line.signal in several)
         ]
+        if key != "engagement" and len(silent) < FOLDED:
+            silent = []
         found.append(
             LedgerGroup(
                 key=key,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django import forms as django_forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,7 +22,7 @@ from core.filters import require_known
 from core.models import Job
 from core.versions import Version
 from intake import backtests
-from intake.backtest_columns import Columns
+from intake.backtest_columns import STILL_TO_COME, Columns
 from intake.backtest_pages import DayForm, StartForm, page_of
 from intake.forms import MOST_UPLOAD
 from intake.models import Backtest
@@ -218,6 +219,10 @@ def take_model(request: HttpRequest, backtest_id: int) -> HttpResponse:
         made = backtests.take_model(test, keep, version, by=viewer, chosen=chosen)
     except Invalid as error:
         return _show(request, test, error, status=422)
+    text = "Drafts were made. Look at what they change, then propose them for review."
+    if test.imported.state in STILL_TO_COME:
+        text += " An import of the same file fills the fields that their lines read."
+    messages.success(request, text)
     return redirect("scoring:view_version", made.pk)
 
 

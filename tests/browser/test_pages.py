@@ -115,6 +115,9 @@ def test_pages_break_no_accessibility_rule_and_never_scroll_sideways(
                 "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             )
             assert wider <= 0, f"{path} scrolls sideways by {wider} px on {screen}"
+            heading = page.locator("h1").first.bounding_box()
+            assert heading is not None, path
+            assert heading["height"] < 200, f"the heading of {path} is broken up on {screen}"
             shot = page.screenshot(path=tmp_path / "page.png")
             assert len(shot) > 5_000, f"{path} is blank on {screen}"
     context.close()
