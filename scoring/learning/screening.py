@@ -2,6 +2,7 @@
 away, and that repeat another field.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,9 @@ SURE_Z = 1.645  # standard errors of a bound that is sure at one-sided 95 %
 LEAK_AUC = 0.90  # of the field alone: the lower 95 % bound, since few outcomes show more by chance
 LEAK_ODDS = 20.0  # of a value against the rest: the lower 95 % bound
 LEAK_SUPPORT, LEAK_SHARE = 20, 0.01
-LEAK_CONTRARY = 0.1  # of the contrary outcomes that chance gives, at most, on one side of the value
+# One side of the value is nearly sure: of the contrary outcomes that chance gives at most so many,
+# and the outcome itself so much more frequent, since most leads are lost for no hidden reason.
+LEAK_CONTRARY, LEAK_LIFT = 0.1, 1.5
 COPY_INFORMATION = 0.80  # shared by two fields, of what the richer one holds
 COPY_RANK = 0.98  # correlation of ranks of two numbers
 COPY_ROWS = 20_000  # leads looked at for copies
@@ -24,6 +27,7 @@ TEXT_LENGTH, TEXT_WORDS = 40, 5  # means from which distinct texts are prose
 MOST_FIELDS = 60
 LEAST_GROUPED = 0.2  # share of the values that must be frequent for a field of many
 DENSE = 0.5  # of a range of whole numbers, all different: a running number
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")  # of a name: lead_id, LeadID and lead.id
 FOLDS = 5
 
 
@@ -136,14 +140,19 @@ def why_unusable(column: Column, least: int) -> Notice | None:
 
 
 def _runs(column: Column, known: Bools) -> bool:
-    """Return whether whole numbers are all different and fill their range, or are called an id."""
+    """Return whether whole numbers are all different and fill their range or are called an id, or
+    are called so by their last word and are mostly different, as where a customer stands twice.
+    """
     assert column.numbers is not None
     values = column.numbers[known]
-    if len(values) < 20 or np.any(values % 1 != 0) or len(np.unique(values)) < len(values):
+    if len(values) < 20 or np.any(values % 1 != 0):
         return False
-    words = column.name.casefold().replace("_", " ").replace(".", " ").split()
+    different = len(np.unique(values))
+    words = [word.casefold() for word in _WORD.findall(column.name)]
+    if different < len(values):
+        return words[-1:] in (["id"], ["uid"]) and different >= DENSE * len(values)
     named = bool({"id", "number", "no", "nr", "key", "uid", "index", "row"} & set(words))
-    return named or len(values) / (values.max() - values.min() + 1) >= DENSE
+    return named or different / (values.max() - values.min() + 1) >= DENSE
 
 
 def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints]:
@@ -164,7 +173,7 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
     text = f"{name} “{values}” has more than {LEAK_ODDS:g} times the odds of the rest"
     if not len(leaky):
         text = f"{text}: leave it out unless it is known before the outcome."
-        return Notice("suspect", name, text), leaky
+        return Notice("leak_possible", name, text), leaky
     what = "the field is" if len(leaky) > 1 or len(levels.levels) == 2 else "this value is"
     text = f"{text}: it is probably known only afterwards; {what} left out until you say otherwise."
     return Notice("leak", name, text), leaky
@@ -199,14 +208,17 @@ class Sides:
         return high
 
     def leaky(self) -> Bools:
-        """Return where, besides, such leads are hardly ever lost or the rest is hardly ever won.
+        """Return where, besides, such leads hardly ever lose or the rest hardly ever win, and that
+        is not what most leads do anyway.
 
         A strong reason to win has odds as high, but leads that were lost in spite of it.
         """
         base = (self.won + self.won_else) / np.maximum(self.n + self.n_else, 1)
         lost = 1 - self.won / np.maximum(self.n, 1)
         won_else = self.won_else / np.maximum(self.n_else, 1)
-        sure = (lost <= LEAK_CONTRARY * (1 - base)) | (won_else <= LEAK_CONTRARY * base)
+        wins = (lost <= LEAK_CONTRARY * (1 - base)) & (1 - lost >= LEAK_LIFT * base)
+        loses = (won_else <= LEAK_CONTRARY * base) & (1 - won_else >= LEAK_LIFT * (1 - base))
+        sure = wins | loses
         found: Bools = self.high_odds() & sure
         return found
 

@@ -37,6 +37,23 @@ def test_what_cannot_be_a_signal_is_named(code, texts):
     assert notices == {"Odd": code}
 
 
+@pytest.mark.parametrize(
+    ("name", "repeats", "kept"),
+    [
+        ("LeadID", 0, False),
+        ("subject_id", 100, False),
+        ("subject_id", 300, True),  # so often that it may say something
+        ("paid", 100, True),
+        ("Number of visits", 1, True),
+    ],
+)
+def test_an_id_is_known_by_its_name_though_some_stand_twice(name, repeats, kept):
+    columns, y = made("weak", 400)
+    different = np.random.default_rng(0).choice(90_000, 400 - repeats, replace=False)
+    columns[name] = [str(different[i % len(different)]) for i in range(400)]
+    assert (name in screened(columns, y)[0]) == kept
+
+
 def test_ten_thousand_different_values_are_handled():
     random = np.random.default_rng(0)
     columns, y = made("strong", 12_000)
@@ -95,8 +112,16 @@ def test_a_strong_reason_is_named_and_stays_while_a_sure_one_is_left_out():
     }
     kept, notices, found = screened(columns, y)
     assert kept == ["History"]
-    assert notices == {"History": "suspect", "Paid": "leak", "Size": "leak"}
+    assert notices == {"History": "leak_possible", "Paid": "leak", "Size": "leak"}
     assert not found.muted
+
+
+def test_what_hardly_ever_wins_is_no_leak_where_few_win():
+    random = np.random.default_rng(0)
+    has_one = random.random(4000) < 0.45
+    y = (random.random(4000) < np.where(has_one, 0.002, 0.22)).astype(float)
+    kept, notices, _ = screened({"Has one": [("no", "yes")[int(v)] for v in has_one]}, y)
+    assert (kept, notices) == (["Has one"], {"Has one": "leak_possible"})
 
 
 def test_a_value_without_support_is_no_leak():
