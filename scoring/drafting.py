@@ -17,6 +17,8 @@ from scoring.fields import all_fields, field_types
 from scoring.models import ModelVersion, Preview, Proposal
 from scoring.policies import can_change_models
 
+BY_HAND = ", then changed by hand"
+
 
 @transaction.atomic
 def make_draft(version: ModelVersion, *, by: User) -> ModelVersion:
@@ -61,12 +63,27 @@ def save_draft(
     types = field_types(all_fields())
     icp = parse_icp(version.icp.definition, types)
     framework = parse_framework(version.framework.definition, types)
+    definition = _told(version.definition, definition)
     parse_model(definition, icp, framework, types)
     Preview.objects.filter(version=version).delete()  # it was of the old content
-    version.definition = dict(definition)
+    version.definition = definition
     version.created_by = by  # whoever changed it last is its author
     version.save(update_fields=["definition", "created_by"])
     return version
+
+
+def _told(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `after`; where points that were learned were changed, its p says so and has no
+    interval any more: outcomes never spoke for these points.
+    """
+    p = after.get("p", {})
+    counted = ("base", "groups", "signals")
+    same = all(before.get(name) == after.get(name) for name in counted)
+    if p.get("of") != "points" or p != before.get("p") or same:
+        return dict(after)
+    label = p.get("label", "Learned from outcomes").removesuffix(BY_HAND)
+    kept = {name: value for name, value in p.items() if name != "learned"}
+    return {**after, "p": {**kept, "label": f"{label}{BY_HAND}"}}
 
 
 @transaction.atomic

@@ -709,14 +709,17 @@ def _measure(
 def _learned_from(version: ModelVersion, training: Training, test: Ints) -> list[Notice]:
     """Return a notice when a version's points were learned from leads that it is measured on.
 
-    A draft made from a learned version keeps its p, by which the outcomes behind it are found.
+    A draft made from a learned version keeps the anchors of its p, by which the outcomes behind it
+    are found.
     """
     p = version.definition.get("p", {})
     if p.get("of") != "points":  # people made it
         return []
     name = f"v{version.number}"
     learned = Proposal.objects.filter(
-        key=version.key, version__definition__p=p, evidence__has_key="trained_on"
+        key=version.key,
+        version__definition__p__anchors=p.get("anchors"),
+        evidence__has_key="trained_on",
     ).order_by("pk")
     until = learned.values_list("evidence__tested_on__to", flat=True).first()
     if until is None or not training.in_order:

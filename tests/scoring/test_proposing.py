@@ -362,6 +362,11 @@ def test_a_hand_draft_is_measured_on_leads_that_its_probabilities_were_not_fitte
     assert learned.version is not None
     reviewing.publish_model(learned.version, by=None)
     edited = appraised(changed(learned.version, model_owner, base=3), model_owner)
+    assert edited.version is not None
+    p = edited.version.definition["p"]
+    assert p["label"].endswith("won, then changed by hand")
+    assert "learned" not in p
+    assert p["anchors"] == learned.version.definition["p"]["anchors"]
     told = [w for w in edited.evidence["warnings"] if w["code"] == "learned_here"]
     assert [w["field"] for w in told] == ["v5", "v4"]
     assert "135 of the 135 leads it is measured on" in told[0]["text"]
