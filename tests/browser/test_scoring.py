@@ -11,10 +11,11 @@ from intake.backtests import read_past_leads, start_backtest
 from intake.models import Backtest
 from leads.models import Lead
 from pipeline.tasks import report_criteria
-from scoring import suggestions
+from scoring import reviewing, suggestions
 from scoring.learning.backtest import Options
 from scoring.models import DriftAlert, Feedback, FrameworkVersion, ModelVersion
 from scoring.proposing import start_learning
+from scoring.tasks import score_in_shadow
 from tests.browser.conftest import log_in
 from tests.scoring.learning.worlds import as_csv, made
 from tests.scoring.test_proposing import done, history, learned
@@ -55,6 +56,8 @@ def test_pages_of_scoring_break_no_accessibility_rule_and_never_scroll_sideways(
     found = suggestions.start_suggesting("b2b", by=model_owner)
     assert found.job is not None
     done(found.job)
+    reviewing.shadow(proposal, by=model_owner, days=7)
+    score_in_shadow()
     finished, waiting, impossible = backtests(model_owner)
     while report_criteria():
         pass
@@ -77,6 +80,8 @@ def test_pages_of_scoring_break_no_accessibility_rule_and_never_scroll_sideways(
         "/scoring/",
         "/scoring/proposals/",
         f"/scoring/proposals/{proposal.pk}/",
+        f"/scoring/proposals/{proposal.pk}/shadow/scores/",
+        f"/scoring/versions/{proposal.version_id}/preview/",
         f"/scoring/suggestions/{found.pk}/",
         "/scoring/backtests/",
         f"/scoring/backtests/{finished.pk}/",
