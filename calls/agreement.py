@@ -10,7 +10,6 @@ from django.db.models import Exists, OuterRef
 from accounts.models import User
 from calls.kappa import LEAST, kappa
 from calls.models import Call, CallAnswer, SecondRating
-from calls.policies import can_rate_call
 from calls.scripts import script_of
 from core.clock import now
 from leads.querysets import visibility
@@ -170,7 +169,10 @@ def waiting_for(rater: User) -> list[SecondRating]:
 
 
 def to_rate(rater: User) -> list[Call]:
-    """Return the newest finished calls of others that have rated answers and no second rating."""
+    """Return the newest finished calls of others that have rated answers and no second rating.
+
+    These are what the policy lets the rater judge, in one query.
+    """
     rated = CallAnswer.objects.filter(call=OuterRef("pk"), kind="answer", rating__isnull=False)
     own = CallAnswer.objects.filter(call=OuterRef("pk"), author=rater)
     done = SecondRating.objects.filter(call=OuterRef("pk"))
@@ -181,7 +183,7 @@ def to_rate(rater: User) -> list[Call]:
         .select_related("lead__company", "rep", "outcome")
         .order_by("-started_at", "-pk")
     )
-    return [call for call in calls[:MOST_TO_RATE] if can_rate_call(rater, call)]
+    return list(calls[:MOST_TO_RATE])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,5 +159,11 @@ def test_kappa_of_two_seeded_raters_is_shown(
     text = client.get(reverse("calls:show_agreement")).content.decode()
     assert f"<b>{by_hand:.2f}</b>" in text
     assert f"needs {LEAST - 1} more" in text
+    with CaptureQueriesContext(connection) as before:
+        client.get(reverse("calls:show_agreement"))
+    SecondRating.objects.all().delete()  # all of them can be rated again
+    with CaptureQueriesContext(connection) as after:
+        assert "Call of" in client.get(reverse("calls:show_agreement")).content.decode()
+    assert len(after) <= len(before) + 1
     client.force_login(rep)
     assert client.get(reverse("calls:show_agreement")).status_code == 403
