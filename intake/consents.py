@@ -5,7 +5,7 @@ it later than the refusal: an old list that says yes does not undo what was said
 """
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 from core.clock import DatabaseNow, now
@@ -24,13 +24,15 @@ from scoring.rescoring import lock
 Word = tuple[str, dt.datetime]  # state, and when it was said
 
 
-def keep_consents(chunk: Chunk) -> Changes:
+def keep_consents(chunk: Chunk) -> tuple[Changes, Counter[str]]:
     """Write the words of a chunk's rows, each as a consent; return what changed of leads that
-    exist, or in a dry run would. An agreement that does not count is reported with its row.
+    exist, or in a dry run would, and how many words of each kind there were. An agreement that
+    does not count is reported with its row.
     """
     changes: Changes = defaultdict(dict)
+    counts: Counter[str] = Counter()
     if not chunk.mapping.consents:
-        return changes
+        return changes, counts
     rows: list[tuple[Any, ...]] = chunk.query(
         f"""
         SELECT m.row_no, m.lead_id, m.is_new, c.consent_at, c.consent_call, c.consent_email
@@ -61,6 +63,7 @@ def keep_consents(chunk: Chunk) -> Changes:
             if undated and not decision and decision.reason != UNASKED:
                 rejected.append((row_no, channel, decision.reason))
                 continue
+            counts[f"consents_{state}"] += 1
             if not is_new:
                 changes[lead_id][f"consent.{channel}"] = [before[0] if before else None, state]
             if not chunk.dry_run:
@@ -75,7 +78,7 @@ def keep_consents(chunk: Chunk) -> Changes:
         Standing.objects.filter(pk__in=list(changes), unplanned_at=None).update(
             unplanned_at=DatabaseNow()
         )
-    return changes
+    return changes, counts
 
 
 def _newest(lead_ids: list[int]) -> dict[tuple[int, str], Word]:

@@ -375,11 +375,11 @@ class _Proposal:
     def _consent(self, profile: Profile) -> dict[str, Any] | None:
         channel, _ = _CONSENT_OF.get(plain_header(profile.header), ("", False))
         values = profile.listed
-        if not channel or not values or not {fold(v) for v in values} <= _YES | _NO | {"x"}:
+        # What is neither yes nor no has no meaning yet, and is reported with its row.
+        clear = [value for value in values or () if fold(value) in _YES | _NO | {"x"}]
+        if not channel or not clear or not self._take(f"consent.{channel}"):
             return None
-        if not self._take(f"consent.{channel}"):
-            return None
-        return {"to": "consent", "channel": channel, **said(profile.header, values)}
+        return {"to": "consent", "channel": channel, **said(profile.header, clear)}
 
     def _evidence(self, profile: Profile) -> dict[str, Any] | None:
         words = plain_header(profile.header).split()

@@ -83,6 +83,9 @@ def _report(imported: Import, rejected: int, cells: int) -> dict[str, Any]:
         "repeated": repeated,
         "rejected": rejected,
         "cells_rejected": cells,
+        "consents": {
+            state: written.get(f"consents_{state}", 0) for state in ("granted", "withdrawn")
+        },
         "scored": written.get("scored", 0),
         "tiers": {tier: written.get(f"tier_{tier}", 0) for tier in _TIERS},
         "warnings": imported.report.get("warnings", []),

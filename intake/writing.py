@@ -74,8 +74,9 @@ def _write(chunk: Chunk) -> Counter[str]:
     if not chunk.dry_run:
         create(chunk, matched)
     changes = change(chunk, matched)
-    for lead_id, said in keep_consents(chunk).items():
-        changes[lead_id] |= said
+    said, words = keep_consents(chunk)
+    for lead_id, pairs in said.items():
+        changes[lead_id] |= pairs
     written = time.perf_counter()
     counts = Counter(
         created=len(matched.new),
@@ -85,6 +86,7 @@ def _write(chunk: Chunk) -> Counter[str]:
         done=matched.rows + matched.rejected,
         ms_match=round(1000 * (found - started)),
         ms_write=round(1000 * (written - found)),
+        **words,
     )
     if not chunk.dry_run:
         note(chunk, matched, changes)

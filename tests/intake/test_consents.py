@@ -61,6 +61,7 @@ def test_what_a_file_says_holds_and_the_same_file_again_changes_nothing(
     )
     report = run_import(text, MAPPING, by=rep)
     assert (report["created"], report["updated"], report["rejected"]) == (2, 1, 0)
+    assert report["consents"] == {"granted": 1, "withdrawn": 3}
     (error,) = report["errors"]
     assert {name: error[name] for name in ("row", "field", "code", "value", "whole_row")} == {
         "row": 3,
@@ -86,6 +87,8 @@ def test_what_a_file_says_holds_and_the_same_file_again_changes_nothing(
     line = Activity.objects.get(lead=known_lead, kind=Kind.CONSENT_WITHDRAWN)
     assert line.data["import"] == report["import"]
     client.login(email=rep.email, password=PASSWORD)
+    page = client.get(f"/imports/{report['import']}/").content.decode()
+    assert "Kept of what the file says: 3 refusals to be contacted, 1 agreement." in page
     page = client.get(f"/leads/{known_lead.pk}/").content.decode()
     assert "Column “Do not call” of leads.csv" in page
     before = Consent.objects.count()
@@ -147,6 +150,7 @@ def test_columns_of_consent_are_known_by_their_headers() -> None:
             "Do Not Call": ["x", "", "x"],
             "HasOptedOutOfEmail": ["1", "0", "0"],
             "Phone consent": ["ja", "nein", "?"],  # which is neither
+            "Opted out": ["by letter", "by phone", ""],
         }
     )["columns"]
     assert found["Do Not Call"] == {"to": "consent", "channel": "call", "withdrawn": ["x"]}
@@ -156,7 +160,18 @@ def test_columns_of_consent_are_known_by_their_headers() -> None:
         "withdrawn": ["1"],
         "open": ["0"],
     }
+    assert found["Opted out"]["to"] == "custom"
+    # Two columns about calls: the first one wins, the other stays a fact.
     assert found["Phone consent"]["to"] == "custom"
+    alone = proposal({"Phone": ["030 1234567"] * 3, "Phone consent": ["ja", "nein", "?"]})[
+        "columns"
+    ]
+    assert alone["Phone consent"] == {
+        "to": "consent",
+        "channel": "call",
+        "granted": ["ja"],
+        "withdrawn": ["nein"],
+    }
 
 
 def test_the_mapping_page_asks_what_the_values_say(
