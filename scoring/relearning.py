@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scoring.live import LiveModel
 
 BY_HAND, LEARNED = ", points set by hand", ", learned from outcomes"
+APART = 10  # points between the marks where they say nothing about hot leads
 HOT, WARM = 75, 50  # marks where the live model says nothing about how many leads pass
 _FREE = {"cap": 1000, "floor": -1000}
 _LEAST_P = 1e-6
@@ -133,6 +134,8 @@ def _bounds(model: Model, icp: Icp) -> dict[str, dict[str, float]]:
 def _marks(scores: Totals, before: Totals, model: Model) -> dict[str, int]:
     hot = _same_share(scores.score, before.score, model.hot, HOT, low=2)
     warm = _same_share(scores.score, before.score, model.warm, WARM, low=1)
+    if not (before.score >= model.hot).any():  # few were warm: fewer shall be hot
+        hot = max(hot, min(100, warm + APART))
     return {"hot": hot, "warm": min(warm, hot - 1)}
 
 

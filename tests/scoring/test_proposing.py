@@ -298,10 +298,21 @@ def test_who_made_a_version_does_not_approve_it_where_somebody_else_could(
 
 
 def test_what_newer_outcomes_do_not_say_any_more_is_not_left_for_review(team: Team) -> None:
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    content = {**live.definition, "marks": {"hot": 99, "warm": 52}}
+    pins = {"icp": live.icp, "framework": live.framework}
+    reviewing.publish_model(
+        version_with(ModelVersion, "b2b", content, by=None, pins=pins)[0], by=None
+    )
     history(team, n=300)
     first = learn_model("b2b")
     assert first is not None
     assert (first.verdict, first.state) == ("propose", "open")
+    assert first.version is not None
+    # Few past leads were warm and none hot, so the marks leave room between the two.
+    marks = first.version.definition["marks"]
+    assert marks["warm"] > 75
+    assert marks["hot"] == min(100, marks["warm"] + 10)
     random = np.random.default_rng(1)
     for outcome in Outcome.objects.all():
         Outcome.objects.filter(pk=outcome.pk).update(result=str(random.choice(["won", "lost"])))
