@@ -6,6 +6,7 @@ Each takes the training leads, their outcomes and other leads, and returns proba
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from scipy.sparse import csr_array, hstack
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -90,26 +91,40 @@ BASELINES: Mapping[str, Baseline] = {
 }
 
 
-def _won(model: LogisticRegression | HistGradientBoostingClassifier, x: Floats) -> Floats:
+def _won(
+    model: LogisticRegression | HistGradientBoostingClassifier, x: Floats | csr_array
+) -> Floats:
     p: Floats = model.predict_proba(x)[:, 1]
     return p
 
 
-def _matrix(table: Table, reference: Table) -> Floats:
-    """Return columns for a regression; what is frequent or average is the reference's to say."""
+def _matrix(table: Table, reference: Table) -> csr_array:
+    """Return columns for a regression; what is frequent or average is the reference's to say.
+
+    Sparse, since a field of many values has as many columns.
+    """
     columns = []
     for name, column in table.columns.items():
         known = reference.columns[name]
         if column.codes is not None and known.codes is not None:
-            columns += [column.codes == value for value in np.unique(known.codes)]
+            columns.append(_one_hot(column.codes, np.unique(known.codes)))
         elif column.numbers is not None and known.numbers is not None:
             middle = 0.0 if known.missing.all() else float(np.nanmedian(known.numbers))
             filled = np.where(known.missing, middle, known.numbers)
             here = np.where(column.missing, middle, column.numbers)
-            columns.append((here - filled.mean()) / (filled.std() or 1.0))
+            columns.append(csr_array(((here - filled.mean()) / (filled.std() or 1.0))[:, None]))
             if known.missing.any():
-                columns.append(column.missing)
-    return np.column_stack(columns).astype(float)
+                columns.append(csr_array(column.missing[:, None].astype(float)))
+    return csr_array(hstack(columns))
+
+
+def _one_hot(codes: Ints, values: Ints) -> csr_array:
+    """Return a column for each of `values`, which are sorted."""
+    place = np.minimum(np.searchsorted(values, codes), len(values) - 1)
+    rows = np.flatnonzero(values[place] == codes)
+    return csr_array(
+        (np.ones(len(rows)), (rows, place[rows])), shape=(len(codes), len(values)), dtype=float
+    )
 
 
 def _bins(column: Column, reference: Column) -> tuple[Ints, int]:
