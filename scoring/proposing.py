@@ -522,9 +522,15 @@ def _supersede(proposal: Proposal, why: str) -> None:
 
 
 @transaction.atomic
-def start_appraisal(version: ModelVersion, *, by: User, note: str = "") -> Job:
-    """Start the job that measures a hand-made draft on past leads and puts it up for review; the
-    one that does so already is returned.
+def start_appraisal(
+    version: ModelVersion,
+    *,
+    by: User,
+    note: str = "",
+    measured: tuple[Mapping[str, Any], str] | None = None,
+) -> Job:
+    """Start the job that measures a hand-made draft on past leads and puts it up for review (see
+    `propose_version`); the one that does so already is returned.
 
     Raises Forbidden, Conflict when it is no draft, Invalid when it cannot be parsed.
     """
@@ -538,7 +544,7 @@ def start_appraisal(version: ModelVersion, *, by: User, note: str = "") -> Job:
         return running
     return jobs.start_job(
         APPRAISE,
-        chunks=[{**about, "note": note[:500]}],
+        chunks=[{**about, "note": note[:500], "measured": measured}],
         total=1,
         unit="versions",
         by=by,
@@ -551,7 +557,7 @@ def _appraise_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     if (version := found.first()) is None:  # thrown away meanwhile
         return {"done": 1, "gone": 1}
     by = User.objects.get(pk=job.created_by_id or 0)
-    propose_version(version, by=by, note=args["note"])
+    propose_version(version, by=by, note=args["note"], measured=args.get("measured"))
     return {"done": 1}
 
 

@@ -39,8 +39,8 @@ from scoring.proposing import (
     log_odds_of,
     past_slices,
     period,
-    propose_version,
     split,
+    start_appraisal,
     time_for,
     too_few,
 )
@@ -265,7 +265,8 @@ def _take_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
             text = f"Measured with every suggested line; {out} {word} not taken."
             found["warnings"] = [*found["warnings"], Notice("not_taken", "", text).as_json()]
         measured = found, result["verdict"]
-    propose_version(version, by=by, note="From suggested signals.", measured=measured)
+    # In a job of its own, since making drafts has locked the configuration until this chunk ends.
+    start_appraisal(version, by=by, note="From suggested signals.", measured=measured)
     return {"done": 1}
 
 

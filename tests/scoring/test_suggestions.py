@@ -58,6 +58,7 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     assert RefusedSignal.objects.count() == len(lines) - len(keep)
     found.refresh_from_db()
     assert done(found.job).state == Job.State.SUCCEEDED, found.job.error
+    assert done(Job.objects.get(kind="appraise")).state == Job.State.SUCCEEDED
     proposal = Proposal.objects.get()
     assert (proposal.verdict, proposal.author) == ("propose", model_owner)
     assert proposal.evidence["trained_on"]["to"] <= proposal.evidence["tested_on"]["from"]
