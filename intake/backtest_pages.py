@@ -15,6 +15,7 @@ from intake.proposing import names_outcome
 from scoring.appraising import signed
 from scoring.learning.backtest import MOST_OUTCOMES, Options
 from scoring.learning.evaluate import CalibrationBin
+from scoring.learning.suggesting import strongest
 from scoring.models import RefusedSignal
 from scoring.outcome_charts import calibration_chart, gain_chart
 
@@ -277,6 +278,7 @@ class Page:
     lines: list[dict[str, Any]]
     warnings: list[dict[str, str]]
     scale: float
+    strongest: list[str]
 
 
 def page_of(test: Backtest, kept: Collection[str] | None = None) -> Page | None:
@@ -324,6 +326,7 @@ def page_of(test: Backtest, kept: Collection[str] | None = None) -> Page | None:
         ],
         warnings=list(warnings.values()),
         scale=lines["definitions"]["scale"] if lines["definitions"] else 1.0,
+        strongest=strongest(lines["lines"]),
     )
 
 

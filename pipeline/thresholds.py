@@ -92,6 +92,9 @@ def read_thresholds(live: LiveModel, models: Sequence[LiveModel]) -> Thresholds:
     )
     present = mark_at(live.model.hot, standings, people, closed, more)
     proposed, why = propose(marks)
+    if not people.reps:
+        proposed = None
+        why = "There is no active rep, so nothing says how many hot leads people can take on."
     warm = mark_at(live.model.warm, standings, people, closed, more)
     each = tuple((model, n / max(1, people.reps)) for model, n in elsewhere)
     return Thresholds(standings, people, marks, present, warm, proposed, why, each)

@@ -6,7 +6,7 @@ leads alike.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -232,6 +232,15 @@ def _half(x: Floats, y: Floats, weights: Floats) -> Floats:
     if enough.any() and 0 < y.sum() < len(y):
         found[enough] = weight_intervals(x[:, enough], y, weights, CHOSEN_PRECISION).estimate
     return found
+
+
+def strongest(lines: Sequence[Mapping[str, Any]], most: int = 3) -> list[str]:
+    """Return the fields that move the points of the leads most, from lines as JSON values."""
+    moved: dict[str, float] = {}
+    for line in lines:
+        if len(conditions.fields_of(line["rule"])) == 1:
+            moved[line["field"]] = moved.get(line["field"], 0.0) + line["n"] * line["points"] ** 2
+    return sorted(moved, key=lambda field: -moved[field])[:most]
 
 
 def fingerprint(rule: Mapping[str, Any]) -> str:

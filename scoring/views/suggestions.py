@@ -14,6 +14,7 @@ from core.errors import Invalid, NotFound
 from core.filters import require_known
 from scoring import policies, suggestions, trusting
 from scoring.appraising import sentence
+from scoring.learning.suggesting import strongest
 from scoring.models import Suggestion, Trusted
 from scoring.views.viewers import model_owner, proposal_reader
 
@@ -63,6 +64,7 @@ def _page(
         "name": suggestions.name_of_model(found.key),
         "result": result,
         "sentence": sentence(result["backtest"]) if "backtest" in result else "",
+        "strongest": strongest(result.get("lines", [])),
         "lines": [
             {
                 **line,

@@ -87,6 +87,7 @@ def test_from_a_file_to_drafts_that_score_as_what_was_learned(pages: Client, own
     page = text_of(pages, test)
     assert "With the same 30 calls a day, for 150 new leads, you would have reached" in page
     assert "There is no active rep yet" in page
+    assert "What moves leads most: Employees, Budget, Channel." in page
     with CaptureQueriesContext(connection) as queries:
         text_of(pages, test)
     assert len(queries) <= 11

@@ -53,6 +53,14 @@ def test_the_lowest_mark_that_fits_and_tells_is_proposed() -> None:
 
 
 @pytest.mark.django_db
+def test_nothing_is_proposed_where_nobody_works_leads(config: None) -> None:
+    live = next(m for m in live_config().everything if m.key == "b2b")
+    found = read_thresholds(live, live_config().everything)
+    assert found.proposed is None
+    assert "no active rep" in found.why
+
+
+@pytest.mark.django_db
 def test_the_page_counts_open_leads_as_they_stand(rep: User, manager: User, team: Team) -> None:
     factories.make_user(team=team)
     factories.make_user(team=None)
