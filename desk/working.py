@@ -6,8 +6,8 @@ match only now are found, and those that others have taken or called meanwhile a
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
@@ -53,7 +53,8 @@ def take_next(viewer: User, session: WorkSession) -> int | None:
     return None
 
 
-class Waiting(NamedTuple):
+@dataclass(frozen=True)
+class Waiting:
     """How many leads a session leaves out for their hours, at least where there are `more`.
 
     `first` and `last` are from when the first and the last of them may be called.
