@@ -304,7 +304,8 @@ def _evidence(happening: Happening, names: Names) -> Told:
     dimension = _text(data, "dimension")
     rating = data.get("rating")
     word = rating_word(rating) if isinstance(rating, int | float) else ""
-    return f"{names.dimensions.get(dimension, dimension)}: {word}", _text(data, "text"), []
+    name = names.dimensions.get(dimension, dimension.capitalize())
+    return f"{name}: {word}", _text(data, "text"), []
 
 
 def _asked(happening: Happening, names: Names) -> Told:

@@ -13,7 +13,9 @@ from calls.models import CallAnswer
 from calls.scripts import script_of
 from calls.services import AnswerInput, FinishInput
 from core import clock, money
+from followups.cadence import opens_at
 from followups.models import Followup
+from followups.places import Places
 from leads.models import Lead
 from scoring.definitions import Answer, Question
 from scoring.tiers import Tier
@@ -62,7 +64,8 @@ def _call(
         services.capture(call.pk, kind, said, by=rep, client_key=f"demo {next(keys)}")
         note = words.NOTES[lead.pk % len(words.NOTES)]
         services.save_notes(call.pk, note, version=0, by=rep)
-        tomorrow = moment + dt.timedelta(days=1, hours=2)
+        window = Places().window(lead.team_id, lead.time_zone, lead.country)
+        tomorrow = opens_at(window, moment + dt.timedelta(days=1, hours=2))
         at = tomorrow if outcome == "callback" else None
         services.finish_call(call.pk, FinishInput(outcome, callback_at=at), by=rep)
 

@@ -526,6 +526,8 @@
       const needed = needs.includes(field.dataset.field);
       const wrong = $(".error", field);
       field.hidden = !needed && !wrong && field.dataset.field !== "note";
+      // A note may be needed and stand in the notes already; the server knows.
+      if (field.dataset.field !== "note") $("input", field).required = needed;
     }
     const closes = chosen && !chosen.dataset.phase;
     $("#next-step").hidden = !chosen;
@@ -675,5 +677,9 @@
   mark();
   flush();
   saveNotes();
-  if (!$("#finish-form .error, #finish-form .danger")) $(".spoken", shown() || document)?.focus({ preventScroll: true });
+  const refused = $("#finish-form [aria-invalid=true]") || ($("#finish-form .error, #finish-form .danger") && $("#finish-form [name=outcome]"));
+  if (refused) {
+    $("#wrap-up").scrollIntoView({ block: "start" });
+    refused.focus({ preventScroll: true });
+  } else $(".spoken", shown() || document)?.focus({ preventScroll: true });
 })();

@@ -164,7 +164,12 @@ def test_a_whole_call_runs_by_keyboard_only(rep_page: Page, site: str, warm_lead
     expect(page.locator("#captured")).to_contain_text("Fears lock-in")
     page.keyboard.press("Escape")
     page.keyboard.press("Control+Enter")  # no outcome yet: to the wrap-up
-    page.keyboard.press("ArrowRight")  # "Send information"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")  # "Call back", which says at once that it needs a time
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#finish_callback_at")).to_be_focused()
+    page.locator("#finish-form [value=send_info]").focus()
+    page.keyboard.press("Space")  # "Send information"
     expect(page.locator("#finish_next_title")).to_have_value("Send what was asked for on the call")
     expect(page.locator("#what-follows")).to_contain_text("Hot, in conversation")
     expect(page.locator("#finish_summary")).to_have_value(re.compile("Concerns: Fears lock-in"))
