@@ -60,7 +60,7 @@ class Waiting:
     `first` and `last` are from when the first and the last of them may be called.
     """
 
-    count: int
+    number: int
     first: dt.datetime
     last: dt.datetime
     more: bool
