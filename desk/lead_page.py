@@ -304,9 +304,12 @@ def _panel(
 
 
 def _of_several(model: Model) -> set[str]:
-    """Return the lines of fields that have several, of which one holds for a lead at most."""
-    counted = Counter(signal.attribute for signal in model.signals if signal.attribute)
-    return {s.key for s in model.signals if s.attribute and counted[s.attribute] > 1}
+    """Return the lines that hold for some leads and give nothing to the others: those of fields
+    that have several lines, and those that say for themselves which values count.
+    """
+    lines = [(s.key, s.attribute, s.values) for s in model.signals if s.attribute is not None]
+    counted = Counter(attribute for _, attribute, _ in lines)
+    return {key for key, attribute, values in lines if values or counted[attribute] > 1}
 
 
 def _groups(
