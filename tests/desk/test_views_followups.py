@@ -1,6 +1,7 @@
 """Today and the follow-ups on the lead page: done, snooze, skip, undo, plan, claim."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -213,7 +214,13 @@ def test_a_call_due_today_is_dialled_from_the_console_which_knows_who_must_not_b
     lead.save(update_fields=["phone"])
     make_followup(lead, kind="call", title="Ring back")
     html = _today(rep_client)
-    assert f'action="/leads/{lead.pk}/call/"' in html
+    form = re.search(f'<form[^>]*action="/leads/{lead.pk}/call/">.*?</form>', html)
+    assert form is not None
+    assert 'name="next" value="/today/"' in form[0]  # after the call one is back here
+    assert 'data-key="c"' in form[0]
+    assert "no number" not in html
+    Lead.objects.update(phone="")
+    assert "no number" in _today(rep_client)
     assert "tel:" not in html
 
 
