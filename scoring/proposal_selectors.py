@@ -171,7 +171,7 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         trusted_of(proposal.key, Trusted.Kind.LINE),
     )
     undecided = proposal.state in (*Proposal.UNDER_WAY, Proposal.State.NOTED)
-    if not undecided:
+    if not undecided or proposal.origin == Proposal.Origin.HAND:
         leaks = [leak for leak in leaks if leak.text]
     return ProposalPage(
         proposal=proposal,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
+from scipy.special import logit
 
 from accounts.models import User
 from accounts.policies import can_change_configuration
@@ -36,6 +37,7 @@ from scoring.learning.evaluate import (
     recalibrate,
     verdict,
 )
+from scoring.learning.intervals import Intervals, weight_intervals
 from scoring.learning.notices import Notice
 from scoring.learning.screening import (
     LEAK_AUC,
@@ -352,29 +354,41 @@ def _lines(
     `old` is told in the new model's points too (`old_scaled`), since the scale changes: an old
     point is worth `slope` log-odds.
     """
-    base = max(float(y.mean()), 1e-9)
-    lines = []
-    for i, (before, after) in enumerate(zip(live.model.signals, ours.model.signals, strict=True)):
-        strong = x[:, i] > 0.5
-        n = int(strong.sum())
-        low, high = (float(v[i]) * ours.scale for v in (found.intervals.low, found.intervals.high))
-        varies = n > 0 and float(np.nanstd(x[:, i])) > 0
-        lines.append(
-            {
-                "key": before.key,
-                "label": before.label,
-                "group": before.group,
-                "old": before.points,
-                "old_scaled": round(before.points * found.slope * ours.scale, 1),
-                "new": after.points,
-                "n": n,
-                "known": int((~np.isnan(x[:, i])).sum()),
-                "lift": round(float(y[strong].mean()) / base, 2) if n else None,
-                "low": None if np.isnan(low) or not varies else round(low, 1),
-                "high": None if np.isnan(high) or not varies else round(high, 1),
-            }
+    return [
+        {
+            **_line(before, x[:, i], y, found.intervals, i, ours.scale),
+            "old": before.points,
+            "old_scaled": round(before.points * found.slope * ours.scale, 1),
+            "new": after.points,
+        }
+        for i, (before, after) in enumerate(
+            zip(live.model.signals, ours.model.signals, strict=True)
         )
-    return lines
+    ]
+
+
+def _line(
+    signal: Signal, x: Floats, y: Floats, alone: Intervals | None, place: int, scale: float
+) -> dict[str, Any]:
+    """Return what outcomes y (n,) say about a signal x (n,), with the interval of what they say
+    alone in points: `place` in `alone`, `scale` points a unit of log-odds.
+    """
+    strong = x > 0.5
+    n = int(strong.sum())
+    low = high = np.nan
+    if alone is not None and n and float(np.nanstd(x)) > 0:
+        low, high = (float(v[place]) * scale for v in (alone.low, alone.high))
+    base = max(float(y.mean()), 1e-9) if len(y) else 1.0
+    return {
+        "key": signal.key,
+        "label": signal.label,
+        "group": signal.group,
+        "n": n,
+        "known": int((~np.isnan(x)).sum()),
+        "lift": round(float(y[strong].mean()) / base, 2) if n else None,
+        "low": None if np.isnan(low) else round(low, 1),
+        "high": None if np.isnan(high) else round(high, 1),
+    }
 
 
 def _flow(config: LiveConfig, candidate: LiveModel) -> dict[str, Any]:
@@ -657,7 +671,8 @@ def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str,
     before = next((m for m in config.everything if m.key == version.key), None)
     after = next(m for m in candidate.everything if m.key == version.key)
     if before is not None:
-        evidence["lines"] = _hand_lines(before, after, training, candidate)
+        mine = of_model(training, before, config)
+        evidence["lines"] = _hand_lines(before, after, mine, types)
     notices = list(training.notices)
     decided: str = _VERDICT.TOO_FEW
     if not too_few(training):
@@ -750,31 +765,29 @@ def log_odds_of(found: Assessment) -> Floats:
 
 
 def _hand_lines(
-    before: LiveModel, after: LiveModel, training: Training, config: LiveConfig
+    before: LiveModel, after: LiveModel, mine: Training, types: Mapping[str, FieldType]
 ) -> list[dict[str, Any]]:
-    """Return the lines of a hand-made version beside the live one's, with what outcomes say."""
-    y = training.y
-    base = max(float(y.mean()), 1e-9) if training.n else 1.0
+    """Return the lines of a hand-made version beside the live one's, with what outcomes say of the
+    leads that the live one scores, in points by the version's own map to p.
+    """
+    x = signal_matrix(after.model, after.icp, mine.rows.facts, types)
     old = {signal.key: signal.points for signal in before.model.signals}
-    x = signal_matrix(after.model, after.icp, training.rows.facts, config.types)
-    lines = []
-    for i, signal in enumerate(after.model.signals):
-        strong = x[:, i] > 0.5
-        n = int(strong.sum())
-        lines.append(
-            {
-                "key": signal.key,
-                "label": signal.label,
-                "group": signal.group,
-                "old": old.pop(signal.key, None),
-                "new": signal.points,
-                "n": n,
-                "known": int((~np.isnan(x[:, i])).sum()),
-                "lift": round(float(y[strong].mean()) / base, 2) if n else None,
-                "low": None,
-                "high": None,
-            }
-        )
+    (s0, p0), (s1, p1) = after.model.p_anchors
+    scale = (s1 - s0) / float(logit(p1) - logit(p0))
+    alone = None
+    if not too_few(mine):
+        known = ~np.isnan(x)
+        mean = np.where(known, x, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        alone = weight_intervals(np.where(known, x, mean), mine.y, np.ones(mine.n))
+    lines = [
+        {
+            **_line(signal, x[:, i], mine.y, alone, i, scale),
+            "old": old.pop(signal.key, None),
+            "new": signal.points,
+            "of": mine.n,
+        }
+        for i, signal in enumerate(after.model.signals)
+    ]
     labels = {signal.key: signal for signal in before.model.signals}
     for key, points in old.items():
         gone = labels[key]

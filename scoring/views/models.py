@@ -55,6 +55,7 @@ def make_draft(request: HttpRequest, version_id: int) -> HttpResponse:
 def edit_draft(request: HttpRequest, version_id: int) -> HttpResponse:
     """Every number of a draft in one form."""
     viewer = model_owner(request)
+    require_known(request.GET, (), "a draft")
     version = model_selectors.get_version(version_id)
     [parsed] = model_selectors.parse_versions([version])
     if version.state != version.State.DRAFT:
@@ -114,6 +115,7 @@ def roll_back(request: HttpRequest, version_id: int) -> HttpResponse:
 def show_preview(request: HttpRequest, version_id: int) -> HttpResponse:
     """What a version would do: a sample at once, and all open leads when that was asked for."""
     viewer = proposal_reader(request)
+    require_known(request.GET, (), "a preview")
     version = model_selectors.get_version(version_id)
     if version.state == version.State.LIVE:
         raise Conflict(f"v{version.number} is live already.")

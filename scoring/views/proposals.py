@@ -45,7 +45,9 @@ def start_learning(request: HttpRequest) -> HttpResponse:
 @require_safe
 def view_proposal(request: HttpRequest, proposal_id: int) -> HttpResponse:
     """The review of one proposal."""
-    return _review(request, proposal_reader(request), proposal_selectors.get_proposal(proposal_id))
+    viewer = proposal_reader(request)
+    require_known(request.GET, (), "a proposal")
+    return _review(request, viewer, proposal_selectors.get_proposal(proposal_id))
 
 
 def _review(
@@ -184,6 +186,7 @@ def distrust_line(request: HttpRequest, proposal_id: int) -> HttpResponse:
 def show_shadow(request: HttpRequest, proposal_id: int) -> HttpResponse:
     """Where a version in the shadow disagrees, and how both fare on new outcomes."""
     viewer = proposal_reader(request)
+    require_known(request.GET, (), "a version in the shadow")
     proposal = proposal_selectors.get_proposal(proposal_id)
     if proposal.version is None:
         raise Conflict("This is a note without a version.")

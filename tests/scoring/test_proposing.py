@@ -357,6 +357,9 @@ def test_a_hand_draft_is_measured_on_leads_that_its_probabilities_were_not_fitte
     assert backtest["won"] < evidence["calibrated_on"]["won"] * 135 / 315 * 0.75
     assert backtest["metrics"]["ours"]["ece"] > 0.1  # fitted on these leads, it would be near 0
     assert evidence["warnings"] == []
+    region = next(line for line in evidence["lines"] if line["key"] == "region")
+    assert region["low"] < region["high"] < 0 < region["old"]  # what the outcomes say alone
+    assert region["of"] == 450
     client.force_login(model_owner)
     page = client.get(f"/scoring/proposals/{better.pk}/").content.decode()
     assert "brought to probabilities on 315 outcomes" in page

@@ -210,6 +210,11 @@ def test_a_role_that_was_taken_away_decides_nothing(model_owner: User, client: C
     _, proposal = put_up(model_owner, size=20)
     client.force_login(model_owner)
     assert client.get(f"/scoring/proposals/{proposal.pk}/").status_code == 200
+    version = proposal.version_id
+    for page in (f"proposals/{proposal.pk}/", f"proposals/{proposal.pk}/shadow/scores/"):
+        assert client.get(f"/scoring/{page}?x=1").status_code == 400
+    for page in ("preview/", "edit/", ""):
+        assert client.get(f"/scoring/versions/{version}/{page}?x=1").status_code == 400
     User.objects.filter(pk=model_owner.pk).update(role=Role.REP)
     for act in ("approve", "shadow", "changes", "dismiss", "trust"):
         given = {"days": 7, "note": "No.", "subject": "need", "reason": "Asked."}
