@@ -430,6 +430,7 @@ class Proposal(models.Model):
     class Origin(models.TextChoices):
         LEARNED = "learned", "Learned from outcomes"
         HAND = "hand", "Made by hand"
+        SIGNALS = "signals", "From suggested signals"
 
     class Verdict(models.TextChoices):
         PROPOSE = "propose", "Better than the live model"

@@ -52,7 +52,7 @@ from scoring.learning.splitting import last_in_order, part_of_each
 from scoring.learning.table import Column, Table
 from scoring.learning.weights import Relearned, learn_weights
 from scoring.live import LiveConfig, LiveModel, live_config, live_ids, load_model
-from scoring.models import ModelVersion, Proposal, ProposalEvent, Trusted
+from scoring.models import ModelVersion, Proposal, ProposalEvent, Suggestion, Trusted
 from scoring.previewing import HOT, preview_open, with_model
 from scoring.relearning import Redefined, redefine
 from scoring.training import Training, of_model, read_training
@@ -620,9 +620,10 @@ def propose_version(
         earlier = Proposal.objects.filter(version=version)
         for proposal in earlier.filter(state__in=Proposal.UNDER_WAY):
             _supersede(proposal, "It was proposed again.")
+        suggested = Suggestion.objects.filter(taken=version).exists()
         made = Proposal.objects.create(
             key=version.key,
-            origin=Proposal.Origin.HAND,
+            origin=Proposal.Origin.SIGNALS if suggested else Proposal.Origin.HAND,
             version=version,
             live=replaced,
             verdict=decided,

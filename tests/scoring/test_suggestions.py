@@ -61,6 +61,7 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     assert done(Job.objects.get(kind="appraise")).state == Job.State.SUCCEEDED
     proposal = Proposal.objects.get()
     assert (proposal.verdict, proposal.author) == ("propose", model_owner)
+    assert proposal.get_origin_display() == "From suggested signals"
     assert proposal.evidence["trained_on"]["to"] <= proposal.evidence["tested_on"]["from"]
     assert client.post(f"{address}take/", {"use": keep}).status_code == 409  # once
 
