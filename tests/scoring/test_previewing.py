@@ -10,6 +10,7 @@ from core.clock import now
 from core.versioning import version_with
 from core.workers import work_on
 from leads.activities import Kind
+from scoring import reviewing
 from scoring.models import Engagement, EngagementSignal, ModelVersion, Standing
 from scoring.previewing import candidate_config, preview_open
 from scoring.publishing import publish_model
@@ -28,7 +29,9 @@ def drafted(signals: list[dict[str, object]]) -> ModelVersion:
     return version_with(ModelVersion, "b2b", content, by=None, pins=pins)[0]
 
 
-def test_new_half_lives_count_in_a_preview_as_they_will_once_published(rep: User) -> None:
+def test_new_half_lives_count_in_a_preview_as_they_will_once_published(
+    rep: User, model_owner: User
+) -> None:
     live = ModelVersion.objects.get(key="b2b", state="live").definition["signals"]
     opened = {"key": "opened", "label": "Opened", "points": 9, "activity": "email_opened", "cap": 3}
     publish_model(drafted([*live, {**opened, "half_life_days": 90}]), by=None)
@@ -51,6 +54,7 @@ def test_new_half_lives_count_in_a_preview_as_they_will_once_published(rep: User
     supposed = {pk: what_if(pk, Supposition(), version=draft).after for pk in before}
     assert list(Engagement.objects.order_by("pk").values()) == counters  # nothing was written
     assert not EngagementSignal.objects.filter(half_life_days=180).exists()
+    retired = ModelVersion.objects.get(key="b2b", state="live")
     job = publish_model(draft, by=None)
     assert job is not None
     work_on(job, processes=1)
@@ -63,3 +67,8 @@ def test_new_half_lives_count_in_a_preview_as_they_will_once_published(rep: User
     for pk, standing in after.items():
         assert supposed[pk].score == standing.score
         assert (supposed[pk].low, supposed[pk].high) == (standing.low, standing.high)
+    # On the way back the counters of before are built anew, and every score is what it was.
+    _, way_back = reviewing.roll_back(retired, by=model_owner)
+    assert way_back is not None
+    work_on(way_back, processes=1)
+    assert dict(Standing.objects.values_list("pk", "score")) == before
