@@ -81,6 +81,11 @@ def get_call(viewer: User, call_id: int) -> Call:
     return found
 
 
+def open_call_with(lead_id: int) -> Call | None:
+    """Return the call that is going on with a lead, with its rep. Asks no policy."""
+    return Call.objects.select_related("rep").filter(lead=lead_id, state=Call.State.OPEN).first()
+
+
 def get_lead_to_call(viewer: User, lead_id: int) -> Lead:
     """Return a lead that the viewer may see; raise NotFound otherwise."""
     lead: Lead | None = Lead.objects.visible_to(viewer).filter(pk=lead_id).first()

@@ -11,8 +11,9 @@ from django.db.models import Q
 from accounts.models import User, Workspace
 from accounts.roles import Role
 from calls.claims import claims_on
-from calls.models import Claim
+from calls.models import Call, Claim
 from calls.policies import can_take_over
+from calls.selectors import open_call_with
 from core import cursors
 from core.clock import now
 from core.cursors import Order
@@ -139,7 +140,7 @@ class LeadPage:
     """All that the lead page shows; `currency` is the workspace's, of expected values.
 
     `feedback` holds the viewer's open verdicts by signal, `answers` those answered and not seen.
-    `held` is the claim of somebody else who is on the lead.
+    `held` is the claim of somebody else who is on the lead, `open_call` the call that is going on.
     """
 
     lead: Lead
@@ -166,6 +167,7 @@ class LeadPage:
     feedback: dict[str, Feedback]
     answers: list[Feedback]
     held: Claim | None
+    open_call: Call | None
     may_take_over: Decision
 
     @property
@@ -225,6 +227,7 @@ def read_lead_page(viewer: User, lead_id: int, *, show: str = "all", older: str 
         feedback=open_feedback(lead.pk, viewer),
         answers=list(unread_answers(viewer, lead.pk)),
         held=held if held is not None and held.rep_id != viewer.pk else None,
+        open_call=open_call_with(lead_id),
         may_take_over=can_take_over(viewer, lead),
     )
 

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
 from accounts.models import User
+from calls.services import start_call
 from core.clock import now
 from core.versioning import version_with
 from desk.forms import FactsForm
@@ -535,3 +536,12 @@ def test_a_refusal_is_noted_and_the_lead_is_not_offered_for_dialling(
     for shown in ("Do not call.", "They are calling", "&lt;b&gt;No&lt;/b&gt; more calls"):
         assert shown in page
     assert said not in page
+
+
+def test_a_call_that_goes_on_is_gone_on_with(
+    rep_client: Client, manager: User, rep: User, lead: Lead
+) -> None:
+    call, _ = start_call(lead, by=rep)
+    assert f'href="/calls/{call.pk}/" data-key="c"' in _get(rep_client, lead)
+    theirs = _get(log_in(manager), lead)
+    assert f"Go on with the call of {rep}" in " ".join(theirs.split())
