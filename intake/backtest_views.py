@@ -99,7 +99,8 @@ def _upload(request: HttpRequest) -> HttpResponse:
         test = backtests.read_past_leads(file.file, file.name, by=viewer)
     except Invalid as error:
         for problem in error.problems:
-            form.add_error("file", f"{problem.field.capitalize()} {problem.message}.")
+            more = " The command backtest takes more." * (problem.code == "too_many_rows")
+            form.add_error("file", f"{problem.field.capitalize()} {problem.message}.{more}")
         return _list(request, form, status=422)
     return redirect("intake:view_backtest", test.pk)
 

@@ -89,9 +89,7 @@ def stage(file: BinaryIO, imported: Import, *, most_rows: int | None = None) -> 
         _keep(batch, imported, profiles)
         good += len(batch.rows)
         if most_rows is not None and reader.row_no > most_rows:
-            raise Invalid.field(
-                "file", "too_many_rows", f"has more than {most_rows:,} rows; use import_leads"
-            )
+            raise Invalid.field("file", "too_many_rows", f"has more than {most_rows:,} rows")
     if not reader.row_no - reader.blank:
         raise Invalid.field("file", "no_rows", "has a header line and no rows")
     warnings = [*form.warnings, *reader.warnings]

@@ -93,7 +93,8 @@ def _upload(request: HttpRequest) -> HttpResponse:
     except Invalid as error:
         for problem in error.problems:
             name = problem.field if problem.field in form.fields else None
-            form.add_error(name, f"{problem.field.capitalize()} {problem.message}.")
+            more = " The command import_leads takes more." * (problem.code == "too_many_rows")
+            form.add_error(name, f"{problem.field.capitalize()} {problem.message}.{more}")
         return _list(request, form, status=422)
     return redirect("intake:view_import", imported.pk)
 

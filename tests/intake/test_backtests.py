@@ -176,7 +176,9 @@ def test_what_cannot_be_learned_from_is_said(pages: Client, raw: bytes, said: st
     assert said in text_of(pages, test)
 
 
-def test_a_file_without_an_outcome_says_what_it_lacks(pages: Client) -> None:
+def test_a_file_without_an_outcome_says_what_it_lacks(
+    pages: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     test = uploaded(pages, b"Id;Name\n" + b"".join(b"%d;n%d\n" % (i, i) for i in range(30)))
     assert "none can be the outcome" in text_of(pages, test)
     # What ended the same for all is named, and nothing else is taken for the outcome instead.
@@ -188,6 +190,10 @@ def test_a_file_without_an_outcome_says_what_it_lacks(pages: Client) -> None:
     assert (response.status_code, response.content.count(b"This field is required")) == (422, 1)
     response = pages.post("/scoring/backtests/upload/", {"file": SimpleUploadedFile("a.csv", b"")})
     assert response.status_code == 422
+    monkeypatch.setattr("intake.backtests.MOST_ROWS", 3)
+    many = SimpleUploadedFile("a.csv", b"A;B\n" + b"1;2\n" * 4)
+    response = pages.post("/scoring/backtests/upload/", {"file": many})
+    assert b"more than 3 rows. The command backtest takes more." in response.content
 
 
 def test_managers_read_and_do_not_take(pages: Client, owner: User) -> None:
