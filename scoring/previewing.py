@@ -20,13 +20,12 @@ from scoring.assess import assess
 from scoring.fields import all_fields, field_types
 from scoring.live import LiveConfig, LiveModel, assemble, live_config, load_model
 from scoring.models import ModelVersion, Preview, PreviewPart, Standing
-from scoring.tiers import NAMES
+from scoring.tiers import HOT, NAMES
 
 JOB = "preview"
 SAMPLE = 100_000
 CHUNK = 25_000
 MOVERS = 20
-HOT = 2  # the code of the tier that work is counted by
 
 
 @dataclass

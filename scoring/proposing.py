@@ -24,8 +24,8 @@ from core.errors import Conflict
 from core.models import Job
 from core.versioning import lock_configuration, version_with
 from core.versions import Version
+from scoring import tiers
 from scoring.appraising import Predictions, Slice, appraise, sentence, slices_of
-from scoring.assess import Assessment, assess
 from scoring.definitions import Signal
 from scoring.drafting import content_tag
 from scoring.features import Floats, Ints, signal_matrix
@@ -53,9 +53,9 @@ from scoring.learning.table import Column, Table
 from scoring.learning.weights import Relearned, learn_weights
 from scoring.live import LiveConfig, LiveModel, live_config, live_ids, load_model
 from scoring.models import ModelVersion, Proposal, ProposalEvent, Suggestion, Trusted
-from scoring.previewing import HOT, preview_open, with_model
+from scoring.previewing import preview_open, with_model
 from scoring.relearning import Redefined, redefine
-from scoring.training import Training, of_model, read_training
+from scoring.training import Training, of_model, read_training, scored
 from scoring.trusting import trusted_of
 
 JOB = "learn"
@@ -697,8 +697,8 @@ def _measure(
 ) -> tuple[str, dict[str, Any]]:
     """Return the verdict on a configuration beside the live one, and what it rests on."""
     y = training.y
-    theirs, ours = (assess(training.rows, side) for side in (config, candidate))
-    their_odds, our_odds = log_odds_of(theirs), log_odds_of(ours)
+    their_odds, tier = scored(training, config)
+    our_odds, _ = scored(training, candidate)
     live_p, our_p = (
         recalibrate(odds[train], y[train], odds[test]) for odds in (their_odds, our_odds)
     )
@@ -718,7 +718,7 @@ def _measure(
         Predictions(their_odds[test], live_p),
         Predictions(our_odds[test], our_p),
         past_slices(training.take(test)),
-        *time_for(training, test, theirs.tier[test] == HOT),
+        *time_for(training, test, tier[test] == tiers.HOT),
         seed,
     )
     return decided, {
@@ -756,13 +756,6 @@ def _learned_from(version: ModelVersion, training: Training, test: Ints) -> list
             f"{len(test):,} leads it is measured on had ended by then"
         )
     return [Notice("learned_here", name, f"{what}: on new leads it will do less well than here.")]
-
-
-def log_odds_of(found: Assessment) -> Floats:
-    """Return the log-odds of p, which order leads of several models."""
-    p = np.clip(found.p, 1e-9, 1 - 1e-9)
-    total: Floats = np.log(p / (1 - p))
-    return total
 
 
 def _hand_lines(

@@ -19,8 +19,8 @@ from core.models import Job
 from core.versioning import lock_configuration, version_with
 from core.versions import Version
 from leads.models import CustomField
+from scoring import tiers
 from scoring.appraising import Predictions, appraise
-from scoring.assess import assess
 from scoring.definitions import parse_icp, parse_model
 from scoring.fields import CUSTOM, Field, all_fields, field_types
 from scoring.learning.evaluate import recalibrate, verdict
@@ -36,7 +36,6 @@ from scoring.proposing import (
     SEED,
     counts,
     few_words,
-    log_odds_of,
     past_slices,
     period,
     split,
@@ -45,7 +44,7 @@ from scoring.proposing import (
     too_few,
 )
 from scoring.relearning import HOT, WARM
-from scoring.training import Training, read_training
+from scoring.training import Training, read_training, scored
 from scoring.trusting import trusted_of
 
 FIND, TAKE = "suggest", "take_signals"
@@ -187,8 +186,8 @@ def _measure(
     if early.definitions is None:
         return {}, "keep"
     inside, outside = training.take(train), training.take(test)
-    live_in = log_odds_of(assess(inside.rows, config))
-    live_out = log_odds_of(assess(outside.rows, config))
+    live_in, _ = scored(inside, config)
+    live_out, tier = scored(outside, config)
     live_p = recalibrate(live_in, y[train], live_out)
     held = table.take(test)
     p, points = early.definitions.probability(held), early.definitions.points(held)
@@ -202,7 +201,6 @@ def _measure(
         int(y[train].sum()),
         early.learned.gain_z,
     )
-    hot = assess(outside.rows, config).tier == 2
     evidence = {
         "seed": seed,
         "trained_on": period(training, train),
@@ -212,7 +210,7 @@ def _measure(
             Predictions(live_out, live_p),
             Predictions(points, p),
             past_slices(outside),
-            *time_for(training, test, hot),
+            *time_for(training, test, tier == tiers.HOT),
             seed,
         ),
     }

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
+from scipy.special import logit
 
 from core.copying import ColumnType, read_columns
 from leads.activities import CONTACT, Kind
 from leads.models import CustomField
-from scoring.assess import place
+from scoring.assess import assess, place
 from scoring.counters import count_then
 from scoring.facts import Rows, hashes_of
 from scoring.features import DAY, Facts, Floats, Ints, no_numbers
@@ -29,7 +30,7 @@ from scoring.tiers import NONE
 LEAST_WINS = 10  # below which nothing is known about how long a win takes
 KNOWN_BEFORE = DAY  # seconds before an outcome; what is learned later may be the outcome itself
 MATURE = 0.9  # quantile of the time to win after which an open lead counts as not won
-_AT_ONCE = 100_000  # leads that are placed together, which bounds memory
+_AT_ONCE = 100_000  # leads that are placed or scored together, which bounds memory
 _NO_ORDER = 60.0  # seconds within which nearly all outcomes fall when their times say nothing
 
 
@@ -156,10 +157,25 @@ def read_training(
 def of_model(found: Training, live: LiveModel, config: LiveConfig) -> Training:
     """Return the past leads that a live model would have scored by the facts of then."""
     mine = np.zeros(found.n, dtype=bool)
-    for start in range(0, found.n, _AT_ONCE):
-        rows = np.arange(start, min(start + _AT_ONCE, found.n))
-        mine[rows] = place(found.rows.take(rows), config).model == config.everything.index(live)
+    for part in _parts(found.n):
+        mine[part] = place(found.rows.take(part), config).model == config.everything.index(live)
     return found.take(mine)
+
+
+def scored(found: Training, config: LiveConfig) -> tuple[Floats, Ints]:
+    """Return what past leads would have had by a configuration: the log-odds of p (n,), which order
+    leads of several models, and the tier (n,).
+    """
+    p, tier = np.empty(found.n), np.empty(found.n, dtype=np.int64)
+    for part in _parts(found.n):
+        result = assess(found.rows.take(part), config)
+        p[part], tier[part] = result.p, result.tier
+    return logit(np.clip(p, 1e-9, 1 - 1e-9)), tier
+
+
+def _parts(n: int) -> Iterator[Ints]:
+    for start in range(0, n, _AT_ONCE):
+        yield np.arange(start, min(start + _AT_ONCE, n))
 
 
 def _tells_order(at: Floats) -> bool:
