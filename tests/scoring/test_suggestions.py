@@ -73,6 +73,16 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     assert set(open_leads.values_list("model_version", flat=True)) == {live.pk}
     by_plan = dict(open_leads.values_list("lead__custom__plan", "score"))
     assert by_plan["Gold"] > by_plan["Basic"], by_plan
+    for path, most in (
+        ("/scoring/", 8),
+        ("/scoring/proposals/", 8),
+        (f"/scoring/proposals/{proposal.pk}/", 14),
+        (f"/scoring/versions/{live.pk}/", 9),
+        ("/scoring/feedback/", 8),
+    ):
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(path).status_code == 200
+        assert len(queries) <= most, path
     # What was refused is not suggested again from the same outcomes.
     refused = set(RefusedSignal.objects.values_list("fingerprint", flat=True))
     assert not refused & {line["fingerprint"] for line in find("b2b")["lines"]}
