@@ -86,6 +86,15 @@ def open_call_with(lead_id: int) -> Call | None:
     return Call.objects.select_related("rep").filter(lead=lead_id, state=Call.State.OPEN).first()
 
 
+MOST_UNFINISHED = 10
+
+
+def unfinished_calls(rep: User) -> list[Call]:
+    """Return the open calls that a person began, the oldest first; one query."""
+    mine = Call.objects.filter(visibility(rep, "lead__"), rep=rep, state=Call.State.OPEN)
+    return list(mine.select_related("lead").order_by("started_at", "id")[:MOST_UNFINISHED])
+
+
 def get_lead_to_call(viewer: User, lead_id: int) -> Lead:
     """Return a lead that the viewer may see; raise NotFound otherwise."""
     lead: Lead | None = Lead.objects.visible_to(viewer).filter(pk=lead_id).first()

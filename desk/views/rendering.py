@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from calls.selectors import unfinished_calls
 from core import money
 from core.clock import now
 from core.errors import BadParameter, FieldProblem, Invalid, LeadqualError
@@ -145,6 +146,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
     chosen = data.get("group", "")
     context: dict[str, Any] = {"now": moment, "viewer": viewer, "group": chosen}
     context["answers"] = [] if chosen else list(unread_answers(viewer))
+    context["unfinished"] = [] if chosen else unfinished_calls(viewer)
     if chosen:
         context["groups"] = [_one_group(viewer, chosen, data, moment)]
     else:

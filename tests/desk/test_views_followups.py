@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
+from calls.services import FinishInput, finish_call, start_call
 from core import clock
 from followups.models import Followup
 from leads.models import Activity, Lead
@@ -222,6 +223,17 @@ def test_a_call_due_today_is_dialled_from_the_console_which_knows_who_must_not_b
     Lead.objects.update(phone="")
     assert "no number" in _today(rep_client)
     assert "tel:" not in html
+
+
+def test_calls_that_were_begun_and_not_finished_are_told(
+    rep_client: Client, rep: User, manager: User, lead: Lead
+) -> None:
+    assert "Not finished" not in _today(rep_client)
+    call, _ = start_call(lead, by=rep)
+    assert f'href="/calls/{call.pk}/?next=/today/">call with {lead.name}</a>' in _today(rep_client)
+    assert "Not finished" not in _today(log_in(manager))
+    finish_call(call.pk, FinishInput("no_answer"), by=rep)
+    assert "Not finished" not in _today(rep_client)
 
 
 def test_the_cost_of_today_does_not_grow_with_rows(rep_client: Client, lead: Lead) -> None:
