@@ -22,7 +22,7 @@ from scoring.outcome_charts import calibration_chart, gain_chart
 from scoring.policies import can_approve, can_change_models
 from scoring.previewing import JOB as PREVIEW
 from scoring.previewing import TeamLoad, workload
-from scoring.proposing import APPRAISE
+from scoring.proposing import APPRAISE, RESCALED
 from scoring.proposing import JOB as LEARN
 from scoring.reviewing import slice_name, was_changed
 from scoring.suggestions import FIND, TAKE
@@ -30,6 +30,7 @@ from scoring.tasks import RESCORE_ALL
 from scoring.trusting import Leak, leaks_of, trusted_of
 
 SHOWN = 50
+ROUNDED = 0.051  # points
 TIERS = ("hot", "warm", "cold", "")
 TIER_WORDS = {"hot": "Hot", "warm": "Warm", "cold": "Cold", "": "No tier"}
 _METRICS = (
@@ -161,7 +162,7 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
     moved: dict[str, list[ProposedLine]] = {}
     same: dict[str, list[ProposedLine]] = {}
     for line in evidence.get("lines", []):
-        kept = line.get("old_scaled", line["old"]) == line["new"]
+        kept = _same(line.get("old_scaled", line["old"]), line["new"])
         group = GROUP_LABELS.get(line["group"], "")
         (same if kept else moved).setdefault(group, []).append((line, feedback.get(line["key"])))
     may_change = can_change_models(viewer)
@@ -195,6 +196,13 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         outdated=proposal.live.state != "live",
         changed=was_changed(proposal),
     )
+
+
+def _same(old: float | None, new: float | None) -> bool:
+    """Return whether points are the same but for what rounding and a change of scale do to them."""
+    if old is None or new is None:
+        return False
+    return abs(old - new) <= max(ROUNDED, RESCALED * abs(new) / 2)
 
 
 def _changes(proposal: Proposal) -> list[Difference] | None:

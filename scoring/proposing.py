@@ -63,6 +63,7 @@ APPRAISE = "appraise"
 SEED = 0
 TEST_SHARE = 0.3
 OVERLAP = 0.9  # of the correlation of two lines that say the same
+RESCALED = 0.01  # of what a point is worth, from which old points are told in new ones too
 CALLED_SHARE = 0.2  # of the leads, where the live model calls fewer hot
 _SLICED = ("kind", "channel", "country", "industry", "seniority")
 _VERDICT = Proposal.Verdict
@@ -758,6 +759,12 @@ def _learned_from(version: ModelVersion, training: Training, test: Ints) -> list
     return [Notice("learned_here", name, f"{what}: on new leads it will do less well than here.")]
 
 
+def _points_of_a_logit(live: LiveModel) -> float:
+    """Return how many points a unit of log-odds is by a model's map to p."""
+    (s0, p0), (s1, p1) = live.model.p_anchors
+    return (s1 - s0) / float(logit(p1) - logit(p0))
+
+
 def _hand_lines(
     before: LiveModel, after: LiveModel, mine: Training, types: Mapping[str, FieldType]
 ) -> list[dict[str, Any]]:
@@ -766,8 +773,8 @@ def _hand_lines(
     """
     x = signal_matrix(after.model, after.icp, mine.rows.facts, types)
     old = {signal.key: signal.points for signal in before.model.signals}
-    (s0, p0), (s1, p1) = after.model.p_anchors
-    scale = (s1 - s0) / float(logit(p1) - logit(p0))
+    scale = _points_of_a_logit(after)
+    ratio = scale / _points_of_a_logit(before)
     alone = None
     if not too_few(mine):
         known = ~np.isnan(x)
@@ -776,12 +783,18 @@ def _hand_lines(
     lines = [
         {
             **_line(signal, x[:, i], mine.y, alone, i, scale),
-            "old": old.pop(signal.key, None),
+            "old": old.get(signal.key),
             "new": signal.points,
             "of": mine.n,
         }
         for i, signal in enumerate(after.model.signals)
     ]
+    if abs(ratio - 1) > RESCALED:  # a point is worth something else
+        for line in lines:
+            if line["old"] is not None:
+                line["old_scaled"] = round(line["old"] * ratio, 1)
+    for line in lines:
+        old.pop(line["key"], None)
     labels = {signal.key: signal for signal in before.model.signals}
     for key, points in old.items():
         gone = labels[key]

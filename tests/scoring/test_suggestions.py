@@ -11,6 +11,7 @@ from core.models import Job
 from leads.models import CustomField, Lead
 from scoring import reviewing
 from scoring.models import ModelVersion, Proposal, RefusedSignal, Standing, Suggestion
+from scoring.proposal_selectors import read_proposal
 from scoring.suggestions import find
 from tests.scoring.test_proposing import done, history
 
@@ -64,6 +65,11 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     assert proposal.get_origin_display() == "From suggested signals"
     assert proposal.evidence["trained_on"]["to"] <= proposal.evidence["tested_on"]["from"]
     assert client.post(f"{address}take/", {"use": keep}).status_code == 409  # once
+    # A point is worth something else now, and lines that stay are told in new ones.
+    page_of = read_proposal(proposal, model_owner)
+    same = {line["key"]: line for _, lines in page_of.same for line, _ in lines}
+    assert same["budget"]["old_scaled"] == pytest.approx(same["budget"]["new"], rel=0.01)
+    assert same["budget"]["old_scaled"] != same["budget"]["old"]
 
     job = reviewing.approve(proposal, by=model_owner, seen=reviewing.slice_names(proposal))
     assert job is not None
