@@ -19,9 +19,9 @@ from scoring.learning.table import Column
 Rule = Mapping[str, Any]
 
 MOST_BINS = 10
-MOST_VALUES = 30  # of a text that stand alone; the rest are "other values"
+MOST_VALUES = 100  # of a text that stand alone; the rest are "other values"
 FEW_OUTCOMES, FEW_SUPPORT = 300, 3  # a strict support rule costs .026 AUC at 100 outcomes
-SUPPORT_SHARE = 0.005
+MANY_SUPPORT = 5  # five leads say as much in a long file as in a short one, and are shrunk alike
 LONGEST = 200  # characters of a value that a condition can hold
 MOST_NAMED = 4  # values that a label spells out
 
@@ -154,7 +154,7 @@ def _in_words(value: float | None) -> str:
 
 def least_support(n: int) -> int:
     """Return how many of n leads a level needs to stand alone."""
-    return FEW_SUPPORT if n < FEW_OUTCOMES else max(FEW_SUPPORT, round(SUPPORT_SHARE * n))
+    return FEW_SUPPORT if n < FEW_OUTCOMES else MANY_SUPPORT
 
 
 def make_levels(column: Column, least: int) -> Levels:

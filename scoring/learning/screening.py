@@ -26,6 +26,7 @@ COPY_ROWS = 20_000  # leads looked at for copies
 TEXT_LENGTH, TEXT_WORDS = 40, 5  # means from which distinct texts are prose
 MOST_FIELDS = 60
 LEAST_GROUPED = 0.2  # share of the values that must be frequent for a field of many
+FREQUENT_SHARE = 0.005  # of the leads, from which a value is frequent
 DENSE = 0.5  # of a range of whole numbers, all different: a running number
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")  # of a name: lead_id, LeadID and lead.id
 FOLDS = 5
@@ -128,6 +129,7 @@ def why_unusable(column: Column, least: int) -> Notice | None:
     if looks_like_dates(used):
         text = f"{name} holds dates; a date is no signal. It can be the order of the leads."
         return Notice("date", name, text)
+    least = max(least, round(FREQUENT_SHARE * len(known)))
     frequent = float(counts[counts >= least].sum()) / n
     if frequent >= LEAST_GROUPED or n < 2 * least:
         return None

@@ -35,6 +35,18 @@ def exact_log_odds(model, table):
     return total
 
 
+def test_what_eighty_values_say_is_learned_in_a_few_lines():
+    random = np.random.default_rng(0)
+    value = random.integers(80, size=4000)
+    p = expit(random.normal(-0.5, 1.2, 80))[value]
+    y = (random.random(4000) < p).astype(float)
+    table = table_of({"City": [f"c{v}" for v in value], "Sex": [f"s{v % 2}" for v in range(4000)]})
+    past, rest = table.take(np.arange(2400)), table.take(np.arange(2400, 4000))
+    definitions = defined(learn_signals(past, y[:2400]), past)
+    assert len(definitions.parsed_model.signals) <= 40
+    assert rank_auc(y[2400:], definitions.points(rest)) > rank_auc(y[2400:], p[2400:]) - 0.04
+
+
 @pytest.mark.parametrize("kind", ["strong", "together", "blanks"])
 def test_the_scorecard_reproduces_the_learned_log_odds_up_to_rounding(kind):
     model, definitions, table, _ = learned(kind, 2000)
