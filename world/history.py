@@ -18,13 +18,14 @@ from scoring.assess import Assessment, assess
 from scoring.facts import Rows
 from scoring.features import DAY, Facts, no_numbers
 from scoring.live import LiveConfig
-from scoring.models import ScoreChange, Snapshot
+from scoring.models import Evidence, ScoreChange, Snapshot
 from scoring.rescoring import facts_as_json
 from scoring.tiers import NONE
-from world.chunk import Bools, Chunk, Floats, Happenings, Ints, Setting
+from world.chunk import Answers, Bools, Chunk, Floats, Happenings, Ints, Setting
 from world.lists import (
     COUNTRIES,
     EMAIL_KINDS,
+    EVIDENCE_SOURCES,
     INDUSTRIES,
     KINDS,
     NOTHING,
@@ -36,6 +37,7 @@ from world.names import ALL_TITLES
 
 SILENCES = (20.0, 45.0, 92.0, 135.0, 181.0)  # days after a lead's last event: time alone may act
 MOST_MOMENTS = 18  # of one lead, beside its end; a few very busy leads have more
+LONGEST_CALL = 3_600.0  # seconds within which answers belong to one call
 CAUSES = tuple(ScoreChange.Cause)
 REASONS = tuple(Snapshot.Reason)
 
@@ -82,6 +84,7 @@ class _Moments:
     at: Floats
     happened: Bools
     number: Ints
+    ends_call: Bools
     is_end: Bools
 
 
@@ -127,6 +130,7 @@ def write_history(chunk: Chunk, setting: Setting, config: LiveConfig) -> History
         for reason, chosen in (
             (Snapshot.Reason.FIRST_SCORE, np.full(len(who), number == 0)),
             (Snapshot.Reason.MQL, became),
+            (Snapshot.Reason.CALL, moments.ends_call[now]),
             (Snapshot.Reason.OUTCOME, closes),
         ):
             kept = np.flatnonzero(chosen)
@@ -156,15 +160,33 @@ def _moments(chunk: Chunk, config: LiveConfig) -> _Moments:
     )
     happened = np.zeros(len(lead), dtype=bool)
     happened[leads.n : leads.n + len(event_lead)] = True
+    ends_call = np.zeros(len(lead), dtype=bool)
+    ends_call[leads.n + counted.sum() :][: len(chunk.answers.lead)] = _last_of_calls(chunk.answers)
     is_end = np.zeros(len(lead), dtype=bool)
     is_end[-leads.n :] = True
     order = np.lexsort((is_end, at, lead))
-    lead, at, happened, is_end = lead[order], at[order], happened[order], is_end[order]
-    number = np.arange(len(lead)) - np.searchsorted(lead, everyone)[lead]
-    kept = (number < MOST_MOMENTS) | is_end
+    number = np.arange(len(lead)) - np.searchsorted(lead[order], everyone)[lead[order]]
+    order, number = (v[(number < MOST_MOMENTS) | is_end[order]] for v in (order, number))
     return _Moments(
-        lead[kept], at[kept], happened[kept], np.minimum(number, MOST_MOMENTS)[kept], is_end[kept]
+        lead[order],
+        at[order],
+        happened[order],
+        np.minimum(number, MOST_MOMENTS),
+        ends_call[order],
+        is_end[order],
     )
+
+
+def _last_of_calls(answers: Answers) -> Bools:
+    """Return which answers are the last of a call, at whose end the product keeps the facts."""
+    by_call = np.flatnonzero(answers.source == EVIDENCE_SOURCES.index(Evidence.Source.CALL))
+    order = by_call[np.lexsort((answers.observed[by_call], answers.lead[by_call]))]
+    lead, at = answers.lead[order], answers.observed[order]
+    ends = np.ones(len(order), dtype=bool)
+    ends[:-1] = (lead[1:] != lead[:-1]) | (at[1:] - at[:-1] > LONGEST_CALL)
+    found = np.zeros(len(answers.lead), dtype=bool)
+    found[order[ends]] = True
+    return found
 
 
 def _left_new(chunk: Chunk) -> Floats:

@@ -12,6 +12,7 @@ import orjson
 
 from leads.activities import Kind
 from leads.stages import StageKey
+from scoring.models import Snapshot
 from scoring.tiers import NAMES
 from world import names, words
 from world.chunk import CHUNK, Bools, Chunk, Floats, Happenings, Ints, Setting
@@ -443,10 +444,13 @@ def _score_changes(history: History, ids: _Ids) -> Table:
 def _snapshots(history: History, ids: _Ids) -> Table:
     snapshots = history.snapshots
     n = len(snapshots.lead)
+    by_call = snapshots.reason == REASONS.index(Snapshot.Reason.CALL)
+    # The lead's first round; of a call its time, since these calls have no rows.
+    cause = np.where(by_call, snapshots.at.astype(np.int64), 1)
     values = {
         "lead_id": ids.leads(snapshots.lead),
         "reason": _looked_up(snapshots.reason, REASONS),
-        "cause": _same("1", n),  # the round; each lead's first
+        "cause": _whole(cause),
         "at": _moments(snapshots.at),
         "backfilled": _same("f", n),
         "score": _whole(snapshots.score),

@@ -1,3 +1,4 @@
+import numpy as np
 import orjson
 import pytest
 
@@ -9,7 +10,7 @@ from tests.world.conftest import make_setting
 from world.chunk import Chunk
 from world.generator import make_chunk
 from world.history import CAUSES, REASONS, History, write_history
-from world.lists import KINDS, STAGES
+from world.lists import EVIDENCE_SOURCES, KINDS, STAGES
 
 LEADS = 1_500
 
@@ -110,3 +111,26 @@ def test_who_passed_the_marks_while_new_became_an_mql(told: tuple[Chunk, History
             at[lead] = b
         elif KINDS[kind] == Kind.OUTCOME_RECORDED:
             at.pop(lead, None)
+
+
+def test_the_facts_of_a_call_are_kept_at_its_last_answer(told: tuple[Chunk, History]):
+    chunk, history = told
+    snapshots, answers = history.snapshots, chunk.answers
+    by_call = answers.source == EVIDENCE_SOURCES.index("call")
+    given = set(
+        zip(answers.lead[by_call].tolist(), answers.observed[by_call].tolist(), strict=True)
+    )
+    kept = snapshots.reason == REASONS.index(Snapshot.Reason.CALL)
+    moments = list(zip(snapshots.lead[kept].tolist(), snapshots.at[kept].tolist(), strict=True))
+    assert given >= set(moments)
+    assert len(set(moments)) == len(moments)
+    called = {lead for lead, _ in given}
+    assert len({lead for lead, _ in moments}) > 0.95 * len(called) > 100
+    for lead, at in given - set(moments):
+        later = [other for who, other in given if who == lead and at < other < at + 3_600]
+        busy = (chunk.happenings.lead == lead).sum() > 18
+        assert later or busy
+    engaged = [
+        bool(orjson.loads(snapshots.facts[place])["engagement"]) for place in np.flatnonzero(kept)
+    ]
+    assert np.mean(engaged) > 0.9  # the call itself counts, at least
