@@ -11,17 +11,57 @@ from typing import Any
 from core.clock import DatabaseNow, now
 from core.decisions import ALLOWED
 from intake.changing import Changes
-from intake.chunks import ROWS, Chunk
-from intake.models import RejectedRow
+from intake.chunks import ROWS, Chunk, Matched
+from intake.models import Import, RejectedRow
 from intake.staging import write_rejections
 from leads.consent import UNASKED, Channel, ConsentSource, ConsentState
-from leads.models import Consent, Lead
+from leads.models import Consent, Lead, Suppression
 from leads.selectors import refused_contact
-from leads.services import ConsentInput, write_consents
+from leads.services import ConsentInput, suppress, write_consents
 from scoring.models import Standing
 from scoring.rescoring import lock
 
 Word = tuple[str, dt.datetime]  # state, and when it was said
+
+
+def list_refusals(chunk: Chunk, matched: Matched) -> int:
+    """Of a file that says only who refuses: put numbers and addresses of nobody here on the list,
+    instead of making leads that nobody could contact. Return how many rows did; they count as
+    unchanged.
+    """
+    if not chunk.mapping.is_list_of_refusals:
+        return 0
+    rows = chunk.query(
+        f"""
+        DELETE FROM import_match m USING {ROWS} c
+        WHERE c.imported_id = %(import)s AND c.row_no = m.row_no AND m.is_new
+          AND (c.phone <> '' OR c.email <> '')
+          AND (c.phone = '' OR c.consent_call = %(withdrawn)s)
+          AND (c.email = '' OR c.consent_email = %(withdrawn)s)
+        RETURNING m.lead_id, c.consent_call, c.phone, c.consent_email, c.email
+        """,
+        withdrawn=ConsentState.WITHDRAWN,
+    )
+    gone = {lead_id for lead_id, *_ in rows}
+    keep = len(matched.new) - len(rows)  # in a dry run none of them has an id of its own
+    ids = matched.new if chunk.dry_run else [pk for pk in matched.new if pk not in gone]
+    matched.new = ids[:keep]
+    if not chunk.dry_run:
+        # The moment names the import, by which an undo finds them again.
+        since = chunk.imported.created_at
+        suppress(
+            (address, ConsentSource.IMPORT, since)
+            for _, call, phone, mail, email in rows
+            for state, address in ((call, phone), (mail, email))
+            if state and address
+        )
+    return len(rows)
+
+
+def unlist_refusals(imported: Import) -> None:
+    """Take off the list what `list_refusals` put there for nothing else."""
+    reason, at = ConsentSource.IMPORT.label, imported.created_at
+    Suppression.objects.filter(reason=reason, at=at).delete()
 
 
 def keep_consents(chunk: Chunk) -> tuple[Changes, Counter[str]]:

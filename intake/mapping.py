@@ -20,6 +20,7 @@ CUSTOM_TYPES = ("text", "number", "bool", "date", "choice")
 KNOWN_WHEN = ("arrival", "contact", "outcome")
 RESULTS = ("won", "lost", "disqualified")
 SAID = ("granted", "withdrawn")
+_WHO = {"name", "first_name", "last_name", "email", "phone", "country", "consent_at"}
 MOST_ANSWERS = 200  # different answers of one column
 MOST_CHOICES = 500  # of a custom field
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
@@ -123,6 +124,13 @@ class FileMapping:
     consents: tuple[ConsentColumn, ...] = ()
     external: IdColumn | None = None
     ignored: tuple[str, ...] = field(default=())
+
+    @property
+    def is_list_of_refusals(self) -> bool:
+        """True for a file that says nothing but who refuses to be contacted."""
+        said = {column.field for column in self.fields}
+        more = self.custom or self.evidence or self.outcome or said - _WHO
+        return any("withdrawn" in c.states.values() for c in self.consents) and not more
 
     def reading(self, country: str, time_zone: str) -> Reading:
         """Return how cells are read, with the workspace's country and zone where none is given."""

@@ -86,6 +86,7 @@ def _report(imported: Import, rejected: int, cells: int) -> dict[str, Any]:
         "consents": {
             state: written.get(f"consents_{state}", 0) for state in ("granted", "withdrawn")
         },
+        "listed": written.get("listed", 0),
         "scored": written.get("scored", 0),
         "tiers": {tier: written.get(f"tier_{tier}", 0) for tier in _TIERS},
         "warnings": imported.report.get("warnings", []),

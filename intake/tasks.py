@@ -16,6 +16,7 @@ from intake import services
 from intake.checking import COLUMNS, Context, check
 from intake.chunks import Chunk, Owners
 from intake.companies import write_companies
+from intake.consents import unlist_refusals
 from intake.models import CheckedRow, Import, RejectedRow, StagedRow
 from intake.planning import plan
 from intake.policies import can_import
@@ -164,6 +165,7 @@ _UNDONE = ("removed", "restored", "kept")
 def _find_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     """Find what the import touched, and start the job that takes it back."""
     imported = _import(args["import"])
+    unlist_refusals(imported)
     services.begin_taking_back(imported, list(touched_leads(imported)))
     return {"done": 1}
 

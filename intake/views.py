@@ -123,7 +123,7 @@ def _context(request: HttpRequest, imported: Import) -> dict[str, Any]:
         "rejected": rejected[:SHOWN],
         "next": skipped + SHOWN if len(rejected) > SHOWN else None,
         "phase": selectors.phase_of(imported),
-        "wrote": bool(report["created"] or report["updated"]),
+        "wrote": bool(report["created"] or report["updated"] or report["listed"]),
         "undo": can_undo_import(_viewer(request), imported, at=now()),
         "may_backtest": bool(
             imported.state == Import.State.ENDED

@@ -11,7 +11,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from intake.changing import change, note
 from intake.chunks import ROWS, Chunk, Matched, Overtaken
-from intake.consents import keep_consents
+from intake.consents import keep_consents, list_refusals
 from intake.creating import create
 from intake.matching import match
 from scoring.rescoring import rescore
@@ -70,6 +70,7 @@ def _write(chunk: Chunk) -> Counter[str]:
     for setting, value in _BY_INDEX.items():
         chunk.query(f"SET LOCAL {setting} = {value}")
     matched = match(chunk)
+    listed = list_refusals(chunk, matched)
     found = time.perf_counter()
     if not chunk.dry_run:
         create(chunk, matched)
@@ -86,6 +87,7 @@ def _write(chunk: Chunk) -> Counter[str]:
         done=matched.rows + matched.rejected,
         ms_match=round(1000 * (found - started)),
         ms_write=round(1000 * (written - found)),
+        listed=listed,
         **words,
     )
     if not chunk.dry_run:

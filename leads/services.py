@@ -352,7 +352,7 @@ def write_consents(
         )
         for lead, said in words
     )
-    _suppress(consents)
+    _suppress_refused(consents)
     Activity.objects.bulk_create(
         Activity(
             lead=consent.lead,
@@ -390,7 +390,8 @@ def take_back_consents(consents: Sequence[Consent]) -> None:
                 others = Consent.objects.filter(
                     channel=consent.channel, state=ConsentState.WITHDRAWN, **{field: address}
                 )
-                _suppress(others.exclude(pk__in=mine).select_related("lead").order_by("at", "pk"))
+                others = others.exclude(pk__in=mine).select_related("lead").order_by("at", "pk")
+                _suppress_refused(others)
     Consent.objects.filter(pk__in=mine).delete()
 
 
@@ -398,16 +399,23 @@ def _address(consent: Consent) -> str:
     return consent.lead.phone if consent.channel == Channel.CALL else consent.lead.email
 
 
-def _suppress(consents: Iterable[Consent]) -> None:
-    """Put the numbers and addresses of refusals on the list of those not to be contacted. Why an
-    entry was first made stays.
+def _suppress_refused(consents: Iterable[Consent]) -> None:
+    suppress(
+        (address, ConsentSource(consent.source), consent.at)
+        for consent in consents
+        if consent.state == ConsentState.WITHDRAWN and (address := _address(consent))
+    )
+
+
+def suppress(refused: Iterable[tuple[str, ConsentSource, dt.datetime]]) -> None:
+    """Put normal numbers and addresses on the list of those not to be contacted: each with who says
+    so and since when. Why an entry was first made stays.
     """
     listed: dict[bytes, tuple[str, dt.datetime]] = {}
-    for consent in consents:
-        if consent.state == ConsentState.WITHDRAWN and (address := _address(consent)):
-            key = address_hash(settings.SUPPRESSION_KEY, address)
-            reason, at = listed.get(key, (consent.get_source_display(), consent.at))
-            listed[key] = reason, max(at, consent.at)
+    for address, source, since in refused:
+        key = address_hash(settings.SUPPRESSION_KEY, address)
+        reason, at = listed.get(key, (str(source.label), since))
+        listed[key] = reason, max(at, since)
     if not listed:
         return
     with connection.cursor() as cursor:

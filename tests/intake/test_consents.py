@@ -192,3 +192,30 @@ def test_the_mapping_page_asks_what_the_values_say(
         "granted": ["ja"],
         "open": ["nein"],
     }
+
+
+def test_a_list_of_refusals_makes_no_leads(run_import: Importer, rep: User, client: Client) -> None:
+    lead = make_lead(owner=rep, email="ada@acme.example")
+    mapping = {
+        "columns": {
+            "Email": {"to": "field", "field": "email"},
+            "Opted out": {"to": "consent", "channel": "email", "withdrawn": ["1"], "open": ["0"]},
+        }
+    }
+    rows = [["ada@acme.example", 1], ["bo@acme.example", 1], ["cy@acme.example", 1]]
+    text = to_csv(["Email", "Opted out"], [*rows, ["di@acme.example", 0]])
+    dry = run_import(text, mapping, by=rep, dry_run=True)
+    report = run_import(text, mapping, by=rep)
+    for told in (dry, report):
+        assert (told["created"], told["updated"], told["unchanged"], told["listed"]) == (1, 1, 2, 2)
+    assert sorted(Lead.objects.values_list("email", flat=True)) == [lead.email, "di@acme.example"]
+    assert not may_contact(lead.pk, "email")
+    late = make_lead(owner=rep, email="bo@acme.example")
+    assert not may_contact(late.pk, "email")
+    client.login(email=rep.email, password=PASSWORD)
+    page = client.get(f"/imports/{report['import']}/").content.decode()
+    assert "2 of the rows are of nobody here" in page
+    undo(Import.objects.get(pk=report["import"]), rep)
+    assert may_contact(late.pk, "email")
+    assert may_contact(lead.pk, "email")
+    assert not Suppression.objects.exists()
