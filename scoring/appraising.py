@@ -29,6 +29,7 @@ LEAST_A_DAY = 5  # calls below which the sentence counts them all
 CURVE = 20  # steps of the gain curve
 LEAST_IN_SLICE = 30
 MOST_OF_ALL = 0.9  # share of the leads beyond which a slice is all of them
+WORSE_BY = 0.01  # share of its log loss by which a slice must lose to be named
 WORSE_Z = 1.0  # standard errors by which a slice must lose to be named
 MOST_SLICES = 12
 
@@ -179,8 +180,11 @@ def _intervals(
 def _slices(
     y: Floats, live: Predictions, ours: Predictions, slices: Sequence[Slice]
 ) -> list[dict[str, Any]]:
-    """Return the slices in which our probabilities lose, the surest first."""
-    gained = _losses(y, ours.p) - _losses(y, live.p)  # above zero: worse
+    """Return the slices in which our probabilities lose, surely and by something, the surest
+    first.
+    """
+    lost = _losses(y, live.p)
+    gained = _losses(y, ours.p) - lost  # above zero: worse
     found: list[dict[str, Any]] = []
     for part in slices:
         n = int(part.members.sum())
@@ -189,7 +193,7 @@ def _slices(
         own = gained[part.members]
         spread = float(own.std()) / np.sqrt(n)
         z = float(own.mean()) / spread if spread > 0 else 0.0
-        if z > WORSE_Z:
+        if z > WORSE_Z and own.mean() > WORSE_BY * lost[part.members].mean():
             truth = y[part.members]
             found.append(
                 {

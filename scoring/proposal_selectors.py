@@ -172,7 +172,7 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         trusted_of(proposal.key, Trusted.Kind.LINE),
     )
     undecided = proposal.state in (*Proposal.UNDER_WAY, Proposal.State.NOTED)
-    if not undecided or proposal.origin == Proposal.Origin.HAND:
+    if not undecided or proposal.origin != Proposal.Origin.LEARNED:
         leaks = [leak for leak in leaks if leak.text]
     return ProposalPage(
         proposal=proposal,
@@ -238,7 +238,8 @@ def _metrics(backtest: Mapping[str, Any]) -> list[MetricRow]:
             middle, low, high = backtest["differences"][interval]
             words = f"{middle:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
             words = words.replace("-", "−") if middle or low or high else "the same"
-            if low > 0 or high < 0:
+            told = round(middle, digits) != 0
+            if told and (low > 0 or high < 0):
                 better = (low > 0) == more
         rows.append(MetricRow(label, _number(live, digits), _number(ours, digits), words, better))
     return rows

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scoring.appraising import MOST_DRAWN, Predictions, appraise, sentence
+from scoring.appraising import MOST_DRAWN, Predictions, Slice, appraise, sentence
 
 
 def _predictions(logits: np.ndarray) -> Predictions:
@@ -35,3 +35,15 @@ def test_versions_that_rank_alike_are_said_to() -> None:
     assert sentence(same).startswith("Leads are ranked as before: ")
     other = appraise(y, _predictions(-known), _predictions(known), [], 80, None, 0)
     assert sentence(other).startswith("With the same 80 calls you would have reached ")
+
+
+def test_a_slice_that_is_worse_by_next_to_nothing_is_not_to_be_acknowledged() -> None:
+    random = np.random.default_rng(5)
+    n = 20_000
+    known = random.normal(size=n)
+    y = (random.random(n) < 1 / (1 + np.exp(-known))).astype(float)
+    part = Slice("Country", "US", np.arange(n) % 2 == 0)
+    for shift, named in ((-0.1, []), (0.5, ["US"])):
+        moved = _predictions(np.where(part.members, known + shift, known))
+        found = appraise(y, _predictions(known), moved, [part], n // 5, None, 0)
+        assert [s["value"] for s in found["slices"]] == named, shift
