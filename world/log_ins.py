@@ -33,7 +33,12 @@ def demo_log_ins() -> list[LogIn]:
     known here. Empty without demo people. A password that its user has changed is not shown.
     """
     people = {user.email: user for user in User.objects.filter(is_demo=True, is_active=True)}
-    known = {log_in.email: log_in for log_in in _read()}
+    # Who has no password was made after the file was written: the database is another one.
+    known = {
+        log_in.email: log_in
+        for log_in in _read()
+        if log_in.email not in people or people[log_in.email].has_usable_password()
+    }
     found = []
     for role in Role:
         person = next((p for p in PEOPLE if p.role == role and p.email in people), None)

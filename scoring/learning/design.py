@@ -75,7 +75,7 @@ def _vectors(levels: Levels) -> list[Floats]:
     if bins < 2:
         return list(unit)
     share = levels.counts()[:bins]
-    share = share / share.sum()
+    share = share / max(1, share.sum())
     found = []
     few = len(levels.codes) < FEW
     weight, variance = (STEP_SHARE if few and bins > 2 else 1.0), 0.0
@@ -88,7 +88,7 @@ def _vectors(levels: Levels) -> list[Floats]:
         place = np.cumsum(share) - share / 2
         slope = np.zeros(k)
         slope[:bins] = place - share @ place
-        slope /= np.sqrt(share @ slope[:bins] ** 2)
+        slope /= np.sqrt(share @ slope[:bins] ** 2) or 1.0  # all in one bin: nothing slopes
         found.append(slope)
         variance += 1.0
         if few:

@@ -78,6 +78,17 @@ def test_lost_log_ins_are_made_anew(demo: str, data_folder: Path):
     assert User.objects.get(email=email).check_password(password)
 
 
+def test_log_ins_of_a_database_that_is_gone_are_made_anew(demo: str):
+    for user in User.objects.all():
+        user.set_unusable_password()  # as the people of a new database have it
+        user.save()
+    again = setup()
+    assert again != demo
+    _, email, password = again.splitlines()[1].split()
+    assert User.objects.get(email=email).check_password(password)
+    assert setup() == again
+
+
 def test_every_rep_has_calls_whose_answers_moved_scores(demo: str):
     for rep in User.objects.filter(role=Role.REP, is_demo=True):
         calls = Call.objects.filter(rep=rep, state=Call.State.FINISHED, followup__isnull=False)
