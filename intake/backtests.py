@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from django.db import connection, transaction
+from django.urls import reverse
 
 from accounts.models import User
 from core import conditions, jobs
@@ -34,6 +35,7 @@ from scoring.learning.table import is_blank, parse_numbers
 from scoring.learning.taking import for_fields, icp_like, model_like
 from scoring.live import load_model
 from scoring.models import IcpVersion, ModelVersion
+from scoring.origins import Origin, tell_origins
 from scoring.relearning import HOT, WARM
 from scoring.suggestions import refusals, refuse
 
@@ -308,3 +310,22 @@ def backtest_import(imported: Import, *, by: User) -> Backtest:
     if imported.cleared_at is not None:
         raise Conflict("The rows of this file are no longer kept. Upload it again.")
     return Backtest.objects.create(imported=imported, created_by=by)
+
+
+def _origin(version: ModelVersion) -> Origin | None:
+    """Return what the file that a version was taken from has shown."""
+    tests = Backtest.objects.filter(taken=version).select_related("imported")
+    test = tests.order_by("-pk").first()
+    if test is None:
+        return None
+    words, found = f"Taken from a backtest of {test.imported.file_name}", test.measured
+    ours, start = (found.get(side, {}).get("auc") for side in ("learned", "start"))
+    if ours is not None and start is not None:
+        words += (
+            f": learned from {found['n_train']:,} of its leads, the lines ranked the "
+            f"{found['n_test']:,} held out with AUC {ours:.2f} instead of {start:.2f}"
+        )
+    return Origin(f"{words}.", reverse("intake:view_backtest", args=[test.pk]))
+
+
+tell_origins(_origin)

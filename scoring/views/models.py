@@ -11,6 +11,7 @@ from core.filters import require_known
 from leads.models import Outcome
 from scoring import drafting, model_selectors, policies, previewing, proposing, reviewing
 from scoring.forms import DraftForm
+from scoring.origins import origin_of
 from scoring.views.viewers import model_owner, model_reader, proposal_reader
 
 
@@ -37,6 +38,7 @@ def view_version(request: HttpRequest, version_id: int) -> HttpResponse:
     context = {
         "page": model_selectors.read_version(version),
         "version": version,
+        "origin": origin_of(version),
         "may_change": policies.can_change_models(viewer),
         "now": now(),
     }

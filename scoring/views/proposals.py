@@ -16,6 +16,7 @@ from core.filters import require_known
 from scoring import policies, proposal_selectors, proposing, reviewing, shadowing, trusting
 from scoring.forms import NoteForm, ShadowForm
 from scoring.models import Proposal
+from scoring.origins import origin_of
 from scoring.views.viewers import model_owner, proposal_reader
 
 
@@ -67,6 +68,7 @@ def _review(
         "page": page,
         "proposal": proposal,
         "version": proposal.version,
+        "origin": proposal.version and origin_of(proposal.version),
         "backtest": page.evidence.get("backtest"),
         "under_way": proposal.state in Proposal.UNDER_WAY,
         "working": page.job is not None and not page.job.ended,

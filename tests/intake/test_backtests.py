@@ -28,6 +28,7 @@ from scoring.learning.points import facts_of
 from scoring.learning.table import Table, column_of_texts
 from scoring.live import live_config, load_model
 from scoring.models import ModelVersion, RefusedSignal
+from scoring.proposing import propose_version
 from scoring.ranking import p_interval
 from scoring.training import read_training
 from tests import factories
@@ -118,8 +119,14 @@ def test_from_a_file_to_drafts_that_score_as_what_was_learned(pages: Client, own
     assert response["Location"] == f"/scoring/versions/{version.pk}/"
     assert (version.state, version.icp.state) == (Version.State.DRAFT, Version.State.DRAFT)
     assert RefusedSignal.objects.get().label == refused["label"]
-    assert pages.get(response["Location"]).status_code == 200
+    told = f"Taken from a backtest of {test.imported.file_name}: learned from "
+    assert told in pages.get(response["Location"]).content.decode()
     assert f"{version.key} v{version.number}" in text_of(pages, test)
+    proposal = propose_version(version, by=owner)
+    assert proposal.verdict == "too_few"  # nobody has come to an end here yet
+    review = pages.get(f"/scoring/proposals/{proposal.pk}/").content.decode()
+    assert told in review
+    assert f'href="/scoring/backtests/{test.pk}/"' in review
 
     # A lead of which no more is known than the file knew has the learned points and probability.
     types = field_types(all_fields())
