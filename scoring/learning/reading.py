@@ -10,7 +10,6 @@ from scoring.learning.notices import Notice
 
 DELIMITERS = (",", ";", "\t", "|")
 MOST_BYTES = 1024 * 1024 * 1024
-MOST_CELL = 1024 * 1024  # characters; more than any answer has, so a quote was left open
 SAMPLE_RECORDS = 200
 LEAST_WHOLE = 0.5  # share of records that must have as many cells as the header
 
@@ -95,7 +94,6 @@ def detect_delimiter(text: str) -> str:
 
 
 def _records(text: str, delimiter: str) -> Iterator[list[str]]:
-    csv.field_size_limit(MOST_CELL)
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
