@@ -55,7 +55,7 @@ def keep_counters(wanted: set[Pair]) -> None:
 def count_then(read: dict[str, npt.NDArray[Any]], pairs: Sequence[Pair]) -> None:
     """Fill in what past leads had done when nobody counted it yet, from activities known by then.
 
-    `read` are columns of the rows of the table `chosen` (scoring.training), each (n,): `lead`,
+    `read` are columns of the rows of the temporary table `chosen`, each (n,): `lead`,
     `taken` when its facts were kept, `tracked`, and for each pair how often (`e.count.…`, NaN where
     none was kept) and how many days before (`e.since.…`). A pair was counted from the first row
     that has it.

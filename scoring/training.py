@@ -120,7 +120,6 @@ def read_training(
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL work_mem = '128MB'")
-        room = _make_room(cursor)
         demo, counts = _label(cursor, since, most)
         captured = _captured_at()
         columns = list(_columns(fields, counters, when, captured))
@@ -138,7 +137,7 @@ def read_training(
         answers = read_columns(_ANSWERS, _ANSWER_COLUMNS)
         repeats = _repeats(cursor, read["lead"])
         filled_later = _filled_later(cursor)
-        cursor.execute(f"DROP SCHEMA {room} CASCADE")
+        cursor.execute("DROP TABLE undone, chosen, labelled")
     facts = _facts(read, texts, answers, fields, dimensions, counters)
     notices += _of_filled_later(filled_later, fields, facts)
     at: Floats = read["moment"]
@@ -153,22 +152,6 @@ def read_training(
         demo=demo,
         notices=notices,
     )
-
-
-def _make_room(cursor: Any) -> str:
-    """Make a schema for this transaction's tables, in which they are looked for first.
-
-    Temporary tables would do, but PostgreSQL reads those with one process only. Nobody else sees
-    these, and they go with the transaction, whatever becomes of it.
-    """
-    cursor.execute("SELECT 'past_leads_' || pg_backend_pid()")
-    room: str = cursor.fetchone()[0]
-    cursor.execute(f"CREATE SCHEMA {room}")
-    cursor.execute(
-        "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), true)",
-        [room],
-    )
-    return room
 
 
 def of_model(found: Training, live: LiveModel, config: LiveConfig) -> Training:
@@ -218,7 +201,7 @@ def _label(cursor: Any, since: float, most: int | None) -> tuple[bool, dict[str,
     mine = "l.is_demo" if demo else "NOT l.is_demo"
     cursor.execute(
         f"""
-        CREATE UNLOGGED TABLE labelled AS
+        CREATE TEMPORARY TABLE labelled ON COMMIT DROP AS
         SELECT DISTINCT ON (o.lead_id) o.lead_id AS lead, date_part('epoch', o.at) AS moment,
             CASE WHEN o.result = 'won' THEN 1 WHEN o.result = 'lost' THEN 0
                  WHEN EXISTS (SELECT 1 FROM leads_activity a WHERE a.lead_id = o.lead_id
@@ -273,7 +256,7 @@ def _label(cursor: Any, since: float, most: int | None) -> tuple[bool, dict[str,
 
 # The latest snapshot before the outcome. Its facts are not carried through the sort.
 _CHOOSE = f"""
-    CREATE UNLOGGED TABLE chosen AS
+    CREATE TEMPORARY TABLE chosen ON COMMIT DROP AS
     SELECT DISTINCT ON (n.lead_id) n.lead_id AS lead, n.id AS snapshot, b.moment, b.y,
         n.backfilled, date_part('epoch', n.at) AS taken,
         greatest(date_part('epoch', n.at), b.moment - {KNOWN_BEFORE}) AS decided
@@ -299,7 +282,7 @@ _OWN = (
     "custom",
 )
 _UNDO = f"""
-    CREATE UNLOGGED TABLE undone AS
+    CREATE TEMPORARY TABLE undone ON COMMIT DROP AS
     SELECT lead, jsonb_object_agg(CASE name WHEN 'company' THEN 'company_id' ELSE name END, old) old
     FROM (
         SELECT DISTINCT ON (t.lead, e.key) t.lead, e.key AS name, e.value->0 AS old

@@ -64,11 +64,12 @@ def _review(
 ) -> HttpResponse:
     """Show a proposal; `problem` is about the line `leak`, or about approving."""
     page = proposal_selectors.read_proposal(proposal, viewer)
+    made_by_hand = proposal.origin == Proposal.Origin.HAND
     context = {
         "page": page,
         "proposal": proposal,
         "version": proposal.version,
-        "origin": proposal.version and origin_of(proposal.version),
+        "origin": origin_of(proposal.version) if made_by_hand and proposal.version else None,
         "backtest": page.evidence.get("backtest"),
         "under_way": proposal.state in Proposal.UNDER_WAY,
         "working": page.job is not None and not page.job.ended,
