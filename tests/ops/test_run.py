@@ -150,10 +150,12 @@ class TestRun:
         assert installation.processes() == {}
 
     def test_manage_first_brings_an_older_database_up_to_date(self, installation: Installation):
+        command = ("manage", "shell", "--verbosity", "0", "--command", "print(1)")
+        installation.ops(*command)  # prepares it where no other test has
         prepared = installation.var / "postgres" / "prepared"
         current = prepared.read_text()
         prepared.write_text("older")
-        answer = installation.ops("manage", "shell", "--verbosity", "0", "--command", "print(1)")
+        answer = installation.ops(*command)
         assert (answer.returncode, answer.stdout) == (0, "1\n")
         assert "Preparing the database" in answer.stderr
         assert prepared.read_text() == current
