@@ -28,7 +28,7 @@ from scoring import tiers
 from scoring.appraising import Predictions, Slice, appraise, sentence, slices_of
 from scoring.definitions import Signal
 from scoring.drafting import content_tag
-from scoring.features import Floats, Ints, signal_matrix
+from scoring.features import Bools, Floats, Ints, signal_matrix
 from scoring.fields import BUILT_IN, Field, all_fields, field_types
 from scoring.learning.drift import Recency, choose_recency, drift_notice
 from scoring.learning.evaluate import (
@@ -39,18 +39,11 @@ from scoring.learning.evaluate import (
 )
 from scoring.learning.intervals import Intervals, weight_intervals
 from scoring.learning.notices import Notice
-from scoring.learning.screening import (
-    LEAK_AUC,
-    LEAK_ODDS,
-    SURE_Z,
-    Sides,
-    auc_spread,
-    rank_auc,
-)
+from scoring.learning.screening import LEAK_ODDS, Sides, rank_auc, surely_leaks
 from scoring.learning.shrinkage import gain_z
 from scoring.learning.splitting import last_in_order, part_of_each
 from scoring.learning.table import Column, Table
-from scoring.learning.weights import Relearned, learn_weights
+from scoring.learning.weights import Relearned, fill_unknown, learn_weights
 from scoring.live import LiveConfig, LiveModel, live_config, live_ids, load_model
 from scoring.models import ModelVersion, Proposal, ProposalEvent, Suggestion, Trusted
 from scoring.previewing import preview_open, with_model
@@ -141,7 +134,7 @@ def learn_model(key: str, *, seed: int = SEED, job: Job | None = None) -> Propos
         icp=live.icp,
         framework=live.framework,
     )
-    evidence["flow"] = _flow(config, candidate)
+    evidence["flow"] = _flow(with_model(config, candidate))
     return _propose(live, definition, evidence, fingerprint, job)
 
 
@@ -181,25 +174,14 @@ def _learn(
         live.card.totals(part, tracked[rows]) for part, rows in ((before, train), (after, test))
     )
     del before, after  # at a million leads every table counts
-    live_p = recalibrate(theirs_in.total, y[train], theirs.total)
-    our_p = ours_card.probability(ours)
-    base = float(y[train].mean())
-    decided = verdict(
-        y[test],
-        our_p,
-        theirs.total,
-        live_p,
-        base,
-        len(train),
-        int(y[train].sum()),
+    decided, backtest = judge(
+        training,
+        train,
+        test,
+        (theirs_in.total, theirs.total),
+        Predictions(ours.free, ours_card.probability(ours)),
         early.gain_z,
-    )
-    backtest = appraise(
-        y[test],
-        Predictions(theirs.total, live_p),
-        Predictions(ours.free, our_p),
-        past_slices(training.take(test)),
-        *time_for(training, test, theirs.total >= live.model.hot),
+        theirs.total >= live.model.hot,
         seed,
     )
     whole = _recency(x, y, training.in_order)
@@ -229,6 +211,48 @@ def _why(decided: str, backtest: Mapping[str, Any]) -> str:
             f"95 % between {auc[1]:+.3f} and {auc[2]:+.3f})"
         ).replace("-", "−")
     return "learned ones rank better, but their probabilities are not surely closer"
+
+
+def judge(
+    training: Training,
+    train: Ints,
+    test: Ints,
+    live: tuple[Floats, Floats],
+    ours: Predictions,
+    gain: float,
+    hot: Bools,
+    seed: int,
+    *,
+    fitted: bool = False,
+) -> tuple[str, dict[str, Any]]:
+    """Return the verdict on predictions `ours` of the past leads `test`, and all that is to be said
+    of them (scoring.appraising) beside the live scores of `train` and of `test`.
+
+    `gain` is by how many standard errors they beat the base rate on leads of `train`, `hot` which
+    of `test` the live model calls so; `fitted` says that their p were only fitted to their ranking.
+    """
+    y = training.y
+    inside, outside = live
+    live_p = recalibrate(inside, y[train], outside)
+    decided = verdict(
+        y[test],
+        ours.p,
+        outside,
+        live_p,
+        float(y[train].mean()),
+        len(train),
+        int(y[train].sum()),
+        gain,
+        ranking=ours.ranking if fitted else None,
+    )
+    return decided, appraise(
+        y[test],
+        Predictions(outside, live_p),
+        ours,
+        past_slices(training.take(test)),
+        *time_for(training, test, hot),
+        seed,
+    )
 
 
 def split(training: Training, seed: int) -> tuple[Ints, Ints]:
@@ -282,7 +306,7 @@ def _gives_away(x: Floats, y: Floats) -> str:
         return ""
     alone = rank_auc(truth, own)
     alone = max(alone, 1 - alone)
-    if alone - SURE_Z * auc_spread(alone, truth) > LEAK_AUC:
+    if surely_leaks(alone, truth):
         return f"alone tells won from lost (AUC {alone:.2f})"
     strong = own > 0.5
     won = np.array([truth[strong].sum(), truth[~strong].sum()])
@@ -294,13 +318,11 @@ def _gives_away(x: Floats, y: Floats) -> str:
 
 def _name_overlap(x: Floats, signals: tuple[Signal, ...], notices: list[Notice]) -> None:
     """Name pairs of lines that say nearly the same; the prior shares the points between them."""
-    known = ~np.isnan(x)
-    mean = np.where(known, x, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    full = np.where(known, x, mean)
+    full, _ = fill_unknown(x)
     usable = np.flatnonzero(full.std(axis=0) > 1e-9)
     if len(usable) < 2:
         return
-    together = np.corrcoef(full[:, usable], rowvar=False)
+    together = np.atleast_2d(np.corrcoef(full[:, usable], rowvar=False))
     for a in range(len(usable)):
         for b in range(a + 1, len(usable)):
             one, other = signals[usable[a]], signals[usable[b]]
@@ -392,9 +414,9 @@ def _line(
     }
 
 
-def _flow(config: LiveConfig, candidate: LiveModel) -> dict[str, Any]:
-    """Return what the version would do to the open leads, with how many were looked at."""
-    flow, total = preview_open(with_model(config, candidate))
+def _flow(candidate: LiveConfig) -> dict[str, Any]:
+    """Return what a configuration would do to the open leads, with how many were looked at."""
+    flow, total = preview_open(candidate)
     return {**flow.as_json(), "of": total}
 
 
@@ -667,9 +689,7 @@ def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str,
     types = field_types(all_fields())  # a field may be newer than the cached configuration
     candidate = with_model(config, load_model(version, types))
     training = read_training([config, candidate], slice_fields())
-    evidence: dict[str, Any] = {**counts(training), "seed": seed}
-    flow, total = preview_open(candidate)
-    evidence["flow"] = {**flow.as_json(), "of": total}
+    evidence: dict[str, Any] = {**counts(training), "seed": seed, "flow": _flow(candidate)}
     before = next((m for m in config.everything if m.key == version.key), None)
     after = next(m for m in candidate.everything if m.key == version.key)
     if before is not None:
@@ -700,27 +720,17 @@ def _measure(
     y = training.y
     their_odds, tier = scored(training, config)
     our_odds, _ = scored(training, candidate)
-    live_p, our_p = (
-        recalibrate(odds[train], y[train], odds[test]) for odds in (their_odds, our_odds)
-    )
-    decided = verdict(
-        y[test],
-        our_p,
-        their_odds[test],
-        live_p,
-        float(y[train].mean()),
-        len(train),
-        int(y[train].sum()),
-        gain_z(our_odds[train], y[train], np.ones(len(train))),
-        ranking=our_odds[test],
-    )
-    backtest = appraise(
-        y[test],
-        Predictions(their_odds[test], live_p),
+    our_p = recalibrate(our_odds[train], y[train], our_odds[test])
+    decided, backtest = judge(
+        training,
+        train,
+        test,
+        (their_odds[train], their_odds[test]),
         Predictions(our_odds[test], our_p),
-        past_slices(training.take(test)),
-        *time_for(training, test, tier[test] == tiers.HOT),
+        gain_z(our_odds[train], y[train], np.ones(len(train))),
+        tier[test] == tiers.HOT,
         seed,
+        fitted=True,
     )
     return decided, {
         "calibrated_on": period(training, train),
@@ -777,28 +787,18 @@ def _hand_lines(
     ratio = scale / _points_of_a_logit(before)
     alone = None
     if not too_few(mine):
-        known = ~np.isnan(x)
-        mean = np.where(known, x, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        alone = weight_intervals(np.where(known, x, mean), mine.y, np.ones(mine.n))
-    lines = [
-        {
-            **_line(signal, x[:, i], mine.y, alone, i, scale),
-            "old": old.get(signal.key),
-            "new": signal.points,
-            "of": mine.n,
-        }
-        for i, signal in enumerate(after.model.signals)
+        alone = weight_intervals(fill_unknown(x)[0], mine.y, np.ones(mine.n))
+    lines = []
+    for i, signal in enumerate(after.model.signals):
+        line = _line(signal, x[:, i], mine.y, alone, i, scale)
+        points = old.pop(signal.key, None)
+        line |= {"old": points, "new": signal.points, "of": mine.n}
+        if points is not None and abs(ratio - 1) > RESCALED:  # a point is worth something else
+            line["old_scaled"] = round(points * ratio, 1)
+        lines.append(line)
+    lines += [
+        {"key": s.key, "label": s.label, "group": s.group, "old": s.points, "new": None}
+        for s in before.model.signals
+        if s.key in old
     ]
-    if abs(ratio - 1) > RESCALED:  # a point is worth something else
-        for line in lines:
-            if line["old"] is not None:
-                line["old_scaled"] = round(line["old"] * ratio, 1)
-    for line in lines:
-        old.pop(line["key"], None)
-    labels = {signal.key: signal for signal in before.model.signals}
-    for key, points in old.items():
-        gone = labels[key]
-        lines.append(
-            {"key": key, "label": gone.label, "group": gone.group, "old": points, "new": None}
-        )
     return lines

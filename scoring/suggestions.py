@@ -20,10 +20,9 @@ from core.versioning import lock_configuration, version_with
 from core.versions import Version
 from leads.models import CustomField
 from scoring import tiers
-from scoring.appraising import Predictions, appraise
+from scoring.appraising import Predictions
 from scoring.definitions import parse_icp, parse_model
 from scoring.fields import CUSTOM, Field, all_fields, field_types
-from scoring.learning.evaluate import recalibrate, verdict
 from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions
 from scoring.learning.suggesting import Refusal, suggest
@@ -36,11 +35,10 @@ from scoring.proposing import (
     SEED,
     counts,
     few_words,
-    past_slices,
+    judge,
     period,
     split,
     start_appraisal,
-    time_for,
     too_few,
 )
 from scoring.relearning import HOT, WARM
@@ -185,34 +183,24 @@ def _measure(
     )
     if early.definitions is None:
         return {}, "keep"
-    inside, outside = training.take(train), training.take(test)
-    live_in, _ = scored(inside, config)
-    live_out, tier = scored(outside, config)
-    live_p = recalibrate(live_in, y[train], live_out)
+    theirs, tier = scored(training, config)
     held = table.take(test)
-    p, points = early.definitions.probability(held), early.definitions.points(held)
-    decided = verdict(
-        y[test],
-        p,
-        live_out,
-        live_p,
-        float(y[train].mean()),
-        len(train),
-        int(y[train].sum()),
+    ours = Predictions(early.definitions.points(held), early.definitions.probability(held))
+    decided, backtest = judge(
+        training,
+        train,
+        test,
+        (theirs[train], theirs[test]),
+        ours,
         early.learned.gain_z,
+        tier[test] == tiers.HOT,
+        seed,
     )
     evidence = {
         "seed": seed,
         "trained_on": period(training, train),
         "tested_on": period(training, test),
-        "backtest": appraise(
-            y[test],
-            Predictions(live_out, live_p),
-            Predictions(points, p),
-            past_slices(outside),
-            *time_for(training, test, tier == tiers.HOT),
-            seed,
-        ),
+        "backtest": backtest,
     }
     return evidence, decided
 

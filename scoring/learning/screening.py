@@ -163,7 +163,7 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
     sides = _sides(levels, y)
     suspect, leaky = np.flatnonzero(sides.high_odds()), np.flatnonzero(sides.leaky())
     name = levels.field
-    if alone - SURE_Z * auc_spread(alone, y) > LEAK_AUC:
+    if surely_leaks(alone, y):
         text = (
             f"{name} alone tells won from lost (AUC {alone:.2f}): it is probably known only "
             "afterwards. It is left out until you say otherwise."
@@ -236,6 +236,11 @@ def auc_alone(levels: Levels, y: Floats, seed: int) -> float:
         won = np.bincount(codes[there], y[there], k) + y[there].mean()
         rate[here] = (won / (np.bincount(codes[there], minlength=k) + 1))[codes[here]]
     return rank_auc(y, rate)
+
+
+def surely_leaks(auc: float, y: Floats) -> bool:
+    """Return whether something with this AUC alone surely tells won from lost too well."""
+    return auc - SURE_Z * auc_spread(auc, y) > LEAK_AUC
 
 
 def auc_spread(auc: float, y: Floats) -> float:

@@ -71,10 +71,7 @@ def learn_weights(
     """
     recency = recency or Recency()
     weights = recency.weights(len(y))
-    full, holes = x.copy(), np.isnan(x)
-    full[holes] = 0.0
-    unknown = full.sum(axis=0) / np.maximum((~holes).sum(axis=0), 1)
-    np.copyto(full, unknown, where=holes)
+    full, unknown = fill_unknown(x)
     won = int(y.sum())
     enough = len(y) >= LEAST_OUTCOMES and min(won, len(y) - won) >= LEAST_OF_EACH
     if not 0 < won < len(y):
@@ -111,6 +108,17 @@ def learn_weights(
     )
     notices = [*([backwards] if backwards else []), *_turned(found, live, labels)]
     return Relearned(**{**vars(found), "notices": notices})
+
+
+def fill_unknown(x: Floats) -> tuple[Floats, Floats]:
+    """Return signals x (n, p) with the mean of the known ones in the place of NaN, and the means
+    (p,), 0 where none is known.
+    """
+    full, holes = x.copy(), np.isnan(x)
+    full[holes] = 0.0
+    means = full.sum(axis=0) / np.maximum((~holes).sum(axis=0), 1)
+    np.copyto(full, means, where=holes)
+    return full, means
 
 
 def fit_slope(score: Floats, y: Floats, weights: Floats) -> float:
