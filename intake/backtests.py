@@ -15,7 +15,7 @@ from accounts.models import User
 from core import conditions, jobs
 from core.errors import Conflict, FieldProblem, Invalid
 from core.models import Job
-from core.versioning import lock_configuration, version_with
+from core.versioning import lock_configuration
 from intake.backtest_columns import STILL_TO_COME, Columns, make_fields, when_known
 from intake.forms import MOST_ROWS
 from intake.models import Backtest, Import, StagedRow
@@ -24,20 +24,17 @@ from intake.services import DEFAULT_SOURCE, keep_mapping, take_in
 from intake.staging import SEPARATOR
 from leads.identity import clean_text
 from leads.models import Source
-from scoring.definitions import parse_icp, parse_model
-from scoring.fields import all_fields, field_types
+from scoring.definitions import parse_icp
 from scoring.learning.backtest import Options, Result, backtest, order_keys, read_history
 from scoring.learning.evaluate import calibration_bins, gain_curve, reach
 from scoring.learning.points import Definitions
 from scoring.learning.reading import Sheet
 from scoring.learning.suggesting import suggest
 from scoring.learning.table import is_blank, parse_numbers
-from scoring.learning.taking import for_fields, icp_like, model_like
-from scoring.live import load_model
-from scoring.models import IcpVersion, ModelVersion
+from scoring.learning.taking import for_fields
+from scoring.models import ModelVersion
 from scoring.origins import Origin, tell_origins
-from scoring.relearning import HOT, WARM
-from scoring.suggestions import refusals, refuse
+from scoring.suggestions import make_drafts, refusals, refuse
 
 BACKTEST = "backtest"
 REACH = 200  # most steps of calls for which the wins are kept
@@ -207,14 +204,7 @@ def suggested(sheet: Sheet, options: Options) -> dict[str, Any]:
         "enough": found.enough,
         "lines": [line.as_json() for line in found.lines],
         "notices": [notice.as_json() for notice in found.notices],
-        "definitions": None
-        if definitions is None
-        else {
-            "icp": definitions.icp,
-            "model": definitions.model,
-            "types": dict(definitions.types),
-            "scale": definitions.scale,
-        },
+        "definitions": None if definitions is None else definitions.as_json(),
     }
 
 
@@ -249,7 +239,7 @@ def take_model(
     columns = Columns(test)
     targets = columns.targets(columns.chosen({}) if chosen is None else chosen)
     pick_lines(test, keep, by=by)
-    definitions: Definitions | None = Definitions(**content, counts={})
+    definitions: Definitions | None = Definitions.of_json(content)
     assert definitions is not None
     out = [
         line["key"]
@@ -265,17 +255,7 @@ def take_model(
     make_fields(targets.values())
     name_of = {header: target.field for header, target in targets.items()}
     definitions = for_fields(definitions, name_of, columns.leaf(targets))
-    types = field_types(all_fields())
-    old = load_model(live, types)
-    icp_content = icp_like(definitions, live.icp.definition)
-    model_content = model_like(definitions, live.definition, old.model, old.icp)
-    model_content["marks"] = {"hot": HOT, "warm": WARM}
-    # Checked as any other before it is kept.
-    parse_model(model_content, parse_icp(icp_content, types), old.framework, types)
-    icp, _ = version_with(IcpVersion, live.icp.key, icp_content, by=by)
-    version, _ = version_with(
-        ModelVersion, live.key, model_content, by=by, pins={"icp": icp, "framework": live.framework}
-    )
+    version = make_drafts(definitions, live, by=by)
     Backtest.objects.filter(pk=test.pk).update(taken=version)
     if columns.to_come:
         mapping = columns.mapping(targets)

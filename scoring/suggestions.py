@@ -102,7 +102,7 @@ def find(key: str, seed: int = SEED) -> dict[str, Any]:
     }
     if definitions is None:
         return result
-    result["definitions"] = _as_json(definitions)
+    result["definitions"] = definitions.as_json()
     train, test = split(training, seed)
     evidence, decided = _measure(training, table, train, test, seed, trusted)
     return {**result, **evidence, "verdict": decided}
@@ -259,7 +259,7 @@ def _take_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
 def take(suggestion: Suggestion, keep: Collection[str], *, by: User) -> ModelVersion:
     """Make drafts of an ICP and a score model from the lines `keep`; return the model's."""
     result = suggestion.result
-    definitions: Definitions | None = Definitions(**result["definitions"], counts={})
+    definitions: Definitions | None = Definitions.of_json(result["definitions"])
     assert definitions is not None
     out = [line["key"] for line in result["lines"] if line["key"] not in keep]
     if out:
@@ -268,7 +268,6 @@ def take(suggestion: Suggestion, keep: Collection[str], *, by: User) -> ModelVer
     if definitions is None:
         raise Invalid.field("use", "required", "keep at least one line")
     definitions = for_fields(definitions, result["name_of"])
-    types = field_types(all_fields())
     with transaction.atomic():
         lock_configuration()
         live = (
@@ -278,17 +277,29 @@ def take(suggestion: Suggestion, keep: Collection[str], *, by: User) -> ModelVer
         )
         if live is None:
             raise Conflict(f"No version of {suggestion.key} is live any more.")
-        old = load_model(live, types)
-        icp_content = icp_like(definitions, live.icp.definition)
-        content = model_like(definitions, live.definition, old.model, old.icp)
-        content["marks"] = {"hot": HOT, "warm": WARM}
-        parse_model(content, parse_icp(icp_content, types), old.framework, types)
-        icp, _ = version_with(IcpVersion, live.icp.key, icp_content, by=by)
-        version, _ = version_with(
-            ModelVersion, live.key, content, by=by, pins={"icp": icp, "framework": live.framework}
-        )
+        version = make_drafts(definitions, live, by=by)
         Suggestion.objects.filter(pk=suggestion.pk).update(taken=version)
         version.refresh_from_db()  # the content as it is kept
+    return version
+
+
+def make_drafts(definitions: Definitions, live: ModelVersion, *, by: User) -> ModelVersion:
+    """Make drafts of an ICP and a score model whose fit is `definitions`, and all else as in
+    `live`; return the model's. The configuration is locked.
+
+    Raises Invalid when they cannot be parsed.
+    """
+    types = field_types(all_fields())
+    old = load_model(live, types)
+    icp_content = icp_like(definitions, live.icp.definition)
+    content = model_like(definitions, live.definition, old.model, old.icp)
+    content["marks"] = {"hot": HOT, "warm": WARM}
+    # Checked as any other before it is kept.
+    parse_model(content, parse_icp(icp_content, types), old.framework, types)
+    icp, _ = version_with(IcpVersion, live.icp.key, icp_content, by=by)
+    version, _ = version_with(
+        ModelVersion, live.key, content, by=by, pins={"icp": icp, "framework": live.framework}
+    )
     return version
 
 
@@ -331,15 +342,6 @@ def refuse(lines: Sequence[Mapping[str, Any]], keep: Collection[str], *, by: Use
                     "refused_at": DatabaseNow(),
                 },
             )
-
-
-def _as_json(definitions: Definitions) -> dict[str, Any]:
-    return {
-        "icp": definitions.icp,
-        "model": definitions.model,
-        "types": dict(definitions.types),
-        "scale": definitions.scale,
-    }
 
 
 jobs.register(FIND, _find_chunk)

@@ -44,6 +44,20 @@ class Definitions:
     scale: float
     counts: Mapping[str, int]
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what is kept of them, without the leads behind each line."""
+        return {
+            "icp": self.icp,
+            "model": self.model,
+            "types": dict(self.types),
+            "scale": self.scale,
+        }
+
+    @classmethod
+    def of_json(cls, kept: Mapping[str, Any]) -> "Definitions":
+        """Return definitions as they were kept."""
+        return cls(**kept, counts={})
+
     @cached_property
     def parsed_icp(self) -> Icp:
         """The ICP, checked as any other."""
