@@ -12,6 +12,8 @@ import numpy as np
 
 from scoring.features import Bools, Floats, Ints
 from scoring.learning.evaluate import (
+    DRAWS,
+    MOST_DRAWN,
     TOP,
     calibration_bins,
     calibration_floor,
@@ -22,8 +24,6 @@ from scoring.learning.evaluate import (
 )
 from scoring.learning.screening import rank_auc
 
-DRAWS = 400
-MOST_DRAWN = 5_000  # leads in one draw for an interval
 CAPACITY = (0.05, 0.5)  # least and most share of the leads that count as "called"
 LEAST_A_DAY = 5  # calls below which the sentence counts them all
 CURVE = 20  # steps of the gain curve

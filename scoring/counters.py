@@ -9,7 +9,7 @@ from django.db import connection
 
 from core.copying import read_columns
 from core.versioning import conflict_when_locked
-from scoring.features import DAY
+from scoring.features import DAY, places_of
 from scoring.models import Engagement, EngagementSignal
 from scoring.triggers import Pair, engagement_rows, weight
 
@@ -55,10 +55,10 @@ def keep_counters(wanted: set[Pair]) -> None:
 def count_then(read: dict[str, npt.NDArray[Any]], pairs: Sequence[Pair]) -> None:
     """Fill in what past leads had done when nobody counted it yet, from activities known by then.
 
-    `read` are columns of the rows of the temporary table `chosen`, each (n,): `lead`,
-    `taken` when its facts were kept, `tracked`, and for each pair how often (`e.count.…`, NaN where
-    none was kept) and how many days before (`e.since.…`). A pair was counted from the first row
-    that has it.
+    `read` are columns of the rows of the temporary table `chosen`, each (n,), which are changed:
+    `lead`, `taken` when its facts were kept, `tracked`, and for each pair how often (`e.count.…`,
+    NaN where none was kept) and how many days before (`e.since.…`). A pair was counted from the
+    first row that has it.
     """
     begun = []
     for kind, days in pairs:
@@ -83,15 +83,11 @@ def count_then(read: dict[str, npt.NDArray[Any]], pairs: Sequence[Pair]) -> None
         """,
         (("lead", "i8"), ("place", "i8"), ("count", "f8"), ("since", "f8")),
     )
-    order = np.argsort(read["lead"])
-    rows = order[np.searchsorted(read["lead"], found["lead"], sorter=order)]
+    rows = places_of(found["lead"], read["lead"])
     for place in late:
         mine = found["place"] == place
         for part in ("count", "since"):
-            column = f"e.{part}.{pairs[place][0]}/{pairs[place][1]}"
-            read[column] = read[column].copy()
-            read[column][rows[mine]] = found[part][mine]
-    read["tracked"] = read["tracked"].copy()
+            read[f"e.{part}.{pairs[place][0]}/{pairs[place][1]}"][rows[mine]] = found[part][mine]
     read["tracked"][rows] = 1
 
 

@@ -81,6 +81,12 @@ def no_numbers(n: int) -> Floats:
     return np.full(n, np.nan)
 
 
+def places_of(wanted: Ints, among: Ints) -> Ints:
+    """Return where each of `wanted` stands in `among`, whose values all differ and hold them."""
+    order = np.argsort(among)
+    return order[np.searchsorted(among, wanted, sorter=order)]
+
+
 def bands(attribute: Attribute, facts: Facts, fields: Mapping[str, FieldType]) -> Ints:
     """Return the index of each lead's band, shape (n,): the first whose rule is true.
 

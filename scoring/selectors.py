@@ -11,8 +11,7 @@ from django.db.models import Count, Max
 
 from core.clock import now
 from core.errors import NotFound
-from leads.activities import Kind
-from leads.models import Activity, Lead
+from leads.models import Lead
 from scoring import facts as fact_store
 from scoring.assess import Assessment, assess
 from scoring.branching import ANSWER, LEAD_FIELDS, Known, is_asked
@@ -249,13 +248,6 @@ def evidence_of(lead_id: int) -> list[Evidence]:
         Evidence.objects.filter(lead_id=lead_id)
         .select_related("author")
         .order_by("-observed_at", "-recorded_at", "-id")
-    )
-
-
-def unanswered(lead_id: int) -> list[Activity]:
-    """Return the questions that were asked of a lead and not known; one query."""
-    return list(
-        Activity.objects.filter(lead_id=lead_id, kind=Kind.ASKED_UNKNOWN).order_by("-at", "-id")
     )
 
 

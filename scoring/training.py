@@ -20,7 +20,7 @@ from leads.models import CustomField
 from scoring.assess import assess, place
 from scoring.counters import count_then
 from scoring.facts import Rows, hashes_of
-from scoring.features import DAY, Facts, Floats, Ints, no_numbers
+from scoring.features import DAY, Facts, Floats, Ints, no_numbers, places_of
 from scoring.fields import CUSTOM, Field, all_fields
 from scoring.learning.notices import Notice
 from scoring.live import LiveConfig, LiveModel
@@ -465,8 +465,7 @@ def _spread_answers(
     """Return the newest rating of each dimension for each lead, and how old it was, as −seconds."""
     order = np.lexsort((answers["id"], answers["recorded"], answers["observed"]))
     answers = {name: column[order] for name, column in answers.items()}
-    by_id = np.argsort(lead_ids)
-    at = by_id[np.searchsorted(lead_ids, answers["lead"], sorter=by_id)]
+    at = places_of(answers["lead"], lead_ids)
     ratings, observed = {}, {}
     for dimension, code in zip(dimensions, hashes_of(dimensions), strict=True):
         mine = answers["dimension"] == code

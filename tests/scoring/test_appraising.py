@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scoring.appraising import MOST_DRAWN, Predictions, Slice, appraise, sentence
+from scoring.appraising import Predictions, Slice, appraise, sentence
+from scoring.learning.evaluate import MOST_DRAWN
 
 
 def _predictions(logits: np.ndarray) -> Predictions:
