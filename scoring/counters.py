@@ -13,7 +13,7 @@ from scoring.features import DAY, places_of
 from scoring.models import Engagement, EngagementSignal
 from scoring.triggers import Pair, engagement_rows, weight
 
-FEW = 20_000  # leads that are named to the planner
+FEW = 100_000  # leads that are named to the planner
 NEVER = 1e12  # seconds since the epoch, after all there is
 
 _INTO = "INSERT INTO scoring_engagement (lead_id, kind, half_life_days, value, as_of, last_at)"

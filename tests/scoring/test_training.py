@@ -1,17 +1,20 @@
 """Training rows: what was known when it was decided, and which leads say how they ended."""
 
 import datetime as dt
+import threading
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from django.db.backends.signals import connection_created
 
 from accounts.models import User
 from core.clock import now
 from leads.activities import Kind
 from leads.models import Activity, CustomField, Identity, Lead, Outcome
 from leads.services import LeadInput, change_lead
+from scoring import past_facts
 from scoring.fields import all_fields
 from scoring.live import live_config
 from scoring.models import ModelVersion, Snapshot
@@ -219,6 +222,47 @@ def test_what_was_changed_after_the_decision_counts_as_it_was_before(rep: User) 
         assert [values[code] for code in codes] == [expected] * 3
     assert (facts.text_columns["custom.contract"][0] == -1).all()
     assert [(n.code, n.field) for n in training.notices] == [("filled_later", "Contract")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_connections_read_the_same_as_one(rep: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    industries = ["software", "retail", "", "banking", "retail", "farming", "software", "mining"]
+    for number, industry in enumerate(industries):
+        lead = lead_of(rep, 60 - number, company={"employees": 10 * number, "industry": industry})
+        if number % 2:
+            change_lead(lead, LeadInput(country="DE"), by=rep)
+        else:
+            keep(lead, 50 - number, country="FR")
+        answered(lead, "budget", 33 * (number % 4), 45 - number)
+        ended(lead, "lost" if number % 3 else "won", 20 - number % 5)
+    still_open = lead_of(rep, 30)
+    config = live_config()
+    alone = read_training([config], all_fields().values())
+
+    monkeypatch.setattr(past_facts, "ALONE", len(industries) - 1)
+    others = []
+
+    def connected(**_: Any) -> None:
+        others.append(threading.current_thread())
+
+    connection_created.connect(connected)
+    try:
+        by_two = read_training([config], all_fields().values())
+    finally:
+        connection_created.disconnect(connected)
+
+    assert len(others) == 1
+    assert others[0] is not threading.current_thread()
+    assert by_two.n == len(industries)
+    assert still_open.pk not in by_two.rows.facts.lead_ids
+    for name in ("y", "at", "repeat_of", "in_order", "immature", "left_out", "demo", "notices"):
+        np.testing.assert_equal(getattr(by_two, name), getattr(alone, name), name)
+    found, expected = by_two.rows.facts, alone.rows.facts
+    codes, values = found.text_columns["industry"]
+    of_lead = dict(zip(found.lead_ids.tolist(), codes.tolist(), strict=True))
+    assert [values[of_lead[pk]] if of_lead[pk] >= 0 else "" for pk in sorted(of_lead)] == industries
+    for name, value in vars(expected).items():
+        np.testing.assert_equal(getattr(found, name), value, name)
 
 
 def test_demo_leads_are_learned_from_only_while_there_are_no_others(rep: User) -> None:
