@@ -48,7 +48,7 @@ from scoring.live import LiveConfig, LiveModel, live_config, live_ids, load_mode
 from scoring.models import ModelVersion, Proposal, ProposalEvent, Suggestion, Trusted
 from scoring.previewing import preview_open, with_model
 from scoring.relearning import Redefined, redefine
-from scoring.training import Training, of_model, read_training, scored
+from scoring.training import Training, of_model, read_training, scored, scored_by
 from scoring.trusting import trusted_of
 
 JOB = "learn"
@@ -693,8 +693,8 @@ def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str,
     before = next((m for m in config.everything if m.key == version.key), None)
     after = next(m for m in candidate.everything if m.key == version.key)
     if before is not None:
-        mine = of_model(training, before, config)
-        evidence["lines"] = _hand_lines(before, after, mine, types)
+        theirs, ours = scored_by(training, before, config), scored_by(training, after, candidate)
+        evidence["lines"] = _hand_lines(before, after, training.take(theirs | ours), types)
     notices = list(training.notices)
     decided: str = _VERDICT.TOO_FEW
     if not too_few(training):
@@ -779,7 +779,7 @@ def _hand_lines(
     before: LiveModel, after: LiveModel, mine: Training, types: Mapping[str, FieldType]
 ) -> list[dict[str, Any]]:
     """Return the lines of a hand-made version beside the live one's, with what outcomes say of the
-    leads that the live one scores, in points by the version's own map to p.
+    leads that either would score, in points by the version's own map to p.
     """
     x = signal_matrix(after.model, after.icp, mine.rows.facts, types)
     old = {signal.key: signal.points for signal in before.model.signals}

@@ -128,10 +128,15 @@ def read_training(
 
 def of_model(found: Training, live: LiveModel, config: LiveConfig) -> Training:
     """Return the past leads that a live model would have scored by the facts of then."""
+    return found.take(scored_by(found, live, config))
+
+
+def scored_by(found: Training, model: LiveModel, config: LiveConfig) -> npt.NDArray[np.bool_]:
+    """Return which past leads a model of a configuration would have scored, shape (n,)."""
     mine = np.zeros(found.n, dtype=bool)
     for part in _parts(found.n):
-        mine[part] = place(found.rows.take(part), config).model == config.everything.index(live)
-    return found.take(mine)
+        mine[part] = place(found.rows.take(part), config).model == config.everything.index(model)
+    return mine
 
 
 def scored(found: Training, config: LiveConfig) -> tuple[Floats, Ints]:

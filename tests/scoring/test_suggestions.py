@@ -10,7 +10,7 @@ from accounts.models import Team, User
 from core.models import Job
 from leads.models import CustomField, Lead
 from scoring import reviewing
-from scoring.models import ModelVersion, Proposal, RefusedSignal, Standing, Suggestion
+from scoring.models import ModelVersion, Proposal, RefusedSignal, Snapshot, Standing, Suggestion
 from scoring.proposal_selectors import read_proposal
 from scoring.suggestions import find
 from tests.scoring.test_proposing import done, history
@@ -103,6 +103,36 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     assert "It ends before we decide" in named["text"]
     assert client.post(f"{address}distrust/", given).status_code == 302
     assert "Trial" not in {line["field"] for line in find("b2b")["lines"]}
+
+
+def test_lines_are_judged_by_leads_that_only_the_new_profile_takes(
+    team: Team, model_owner: User, client: Client
+) -> None:
+    """As after an import of past leads about which no live profile asks anything."""
+    history(team, n=300, won_by="nothing")
+    CustomField.objects.create(key="plan", label="Plan", type="text")
+    Snapshot.objects.update(facts={"fields": {}, "engagement": {}, "tracked": False})
+    Lead.objects.update(company=None, seniority="", email_kind="")
+    random = np.random.default_rng(5)
+    for lead in Lead.objects.filter(team=team).order_by("pk"):
+        gold = random.random() < (0.75 if lead.stage == "won" else 0.25)
+        lead.custom = {"plan": "Gold" if gold else "Basic"}
+        lead.save(update_fields=["custom"])
+    client.force_login(model_owner)
+    address = client.post("/scoring/suggestions/", {"key": "b2b"})["Location"]
+    found = Suggestion.objects.get()
+    assert found.job is not None
+    done(found.job)
+    found.refresh_from_db()
+    client.post(f"{address}take/", {"use": [line["key"] for line in found.result["lines"]]})
+    found.refresh_from_db()
+    done(found.job)
+    assert done(Job.objects.get(kind="appraise")).state == Job.State.SUCCEEDED
+    lines = {line["label"]: line for line in Proposal.objects.get().evidence["lines"]}
+    [plan] = [line for label, line in lines.items() if label.startswith("Plan: ")]
+    assert plan["known"] == plan["of"] == 300
+    assert 100 < plan["n"] < 200
+    assert plan["low"] < plan["new"] < plan["high"]
 
 
 def test_too_few_outcomes_are_said(team: Team, model_owner: User, client: Client) -> None:
