@@ -61,7 +61,7 @@ def measure_previews(leads: int) -> list[Result]:
     n = min(SAMPLE, leads)
     memory = max(work.peak_mb for work in works)
     return [
-        Result("preview: a sample, in this process", n, sample, None, "s", MOST_SAMPLE),
+        Result("preview: a sample, over two connections", n, sample, None, "s", MOST_SAMPLE),
         Result("preview: all leads, 2 workers", job.done, whole, None, "s", MOST_PREVIEW),
         Result("preview: memory of a worker", job.done, memory, None, "MB", None),
     ]

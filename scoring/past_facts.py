@@ -6,8 +6,7 @@ read by binary COPY, of many leads over two connections, each reading half of th
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
 
+from core.connections import over_connections
 from core.copying import ColumnType, read_columns
 from leads.activities import CONTACT, Kind
 from leads.models import CustomField
@@ -107,10 +107,7 @@ def read_past(
     def read(ids: _Ids) -> _Part:
         return _read_part(ids, survey, columns, dimensions, counters, since, most)
 
-    first, *others = survey.parts
-    with ThreadPoolExecutor(max_workers=max(1, len(others))) as pool:
-        waiting = [pool.submit(_on_its_own_connection, read, ids) for ids in others]
-        parts = [read(first), *(part.result() for part in waiting)]
+    parts = over_connections(read, survey.parts)
     texts = {name: _share_codes(name, parts) for name in parts[0].texts}
     order = np.lexsort(
         [np.concatenate([p.columns[by] for p in parts]) for by in ("lead", "moment")]
@@ -132,14 +129,6 @@ def known_when() -> dict[str, str]:
     """Return when each custom field is known, by the field's name."""
     found = CustomField.objects.values_list("key", "known_when")
     return {f"{CUSTOM}{key}": when for key, when in found}
-
-
-def _on_its_own_connection(read: Callable[[_Ids], _Part], ids: _Ids) -> _Part:
-    """Read in a thread, which has a connection of its own."""
-    try:
-        return read(ids)
-    finally:
-        connection.close()
 
 
 def _survey(*, split: bool) -> _Survey:

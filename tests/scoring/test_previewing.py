@@ -10,7 +10,7 @@ from core.clock import now
 from core.versioning import version_with
 from core.workers import work_on
 from leads.activities import Kind
-from scoring import reviewing
+from scoring import previewing, reviewing
 from scoring.models import Engagement, EngagementSignal, ModelVersion, Standing
 from scoring.previewing import candidate_config, preview_open
 from scoring.publishing import publish_model
@@ -27,6 +27,20 @@ def drafted(signals: list[dict[str, object]]) -> ModelVersion:
     content = {**live.definition, "signals": signals}
     pins = {"icp": live.icp, "framework": live.framework}
     return version_with(ModelVersion, "b2b", content, by=None, pins=pins)[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_connections_show_the_same_as_one(rep: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = ModelVersion.objects.get(key="b2b", state="live").definition["signals"]
+    config = candidate_config(drafted(live[: len(live) // 2]))
+    for employees in range(10, 100, 7):
+        factories.make_lead(owner=rep, company={"employees": employees, "country": "DE"})
+    alone, total = preview_open(config)
+    assert (alone.n, total) == (13, 13)
+    assert alone.movers
+    monkeypatch.setattr(previewing, "ALONE", 12)
+    by_two, _ = preview_open(config)
+    assert by_two == alone
 
 
 def test_new_half_lives_count_in_a_preview_as_they_will_once_published(
