@@ -228,7 +228,7 @@ class LedgerLineShape(Shape):
 
 class WinShape(Shape):
     value = serializers.FloatField(min_value=0, max_value=1)
-    low = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True, help_text="Of its 90 % interval, when learned.")
     high = serializers.FloatField(allow_null=True)
     n = serializers.IntegerField(
         help_text="Outcomes that it was learned from; 0 for a default map."

@@ -267,6 +267,8 @@ def test_the_points_of_the_ledger_sum_to_the_score(api: Api, lead: Lead) -> None
     assert known[0]["known"] is True
     assert body["model"]["version"] >= 1
     assert 0 <= body["p_win"]["value"] <= 1
+    assert body["p_win"]["low"] is body["p_win"]["high"] is None  # nothing was learned yet
+    assert body["p_win"]["n"] == 0
 
 
 def test_the_standing_says_the_same_as_the_list(api: Api, lead: Lead) -> None:

@@ -16,6 +16,7 @@ from core.errors import Conflict, Forbidden, Invalid
 from core.models import Job
 from core.versioning import version_with
 from core.workers import work_on
+from desk.api import rows
 from leads.models import Company, Lead, Outcome
 from scoring import drafting, reviewing
 from scoring.assess import assess
@@ -152,6 +153,9 @@ def test_outcomes_become_weights_that_a_person_approves_and_rolls_back(
         assert (found.model_key, found.model_number) == ("b2b", version.number)
         assert sum(line.tenths for line in found.lines) == 10 * found.score == 10 * after[lead][0]
         assert "Learned from 450 outcomes" in found.p_label
+        told = rows.standing("scored", found)["p_win"]
+        assert told["low"] < told["value"] == after[lead][4] < told["high"]
+        assert told["n"] == 450
     assert not Standing.objects.filter(is_open=True).exclude(model_version=version).exists()
     assert ScoreChange.objects.filter(model_version=version, cause="model").exists()
     # Learned again, it is compared with what is live now, and does not surely beat itself.
