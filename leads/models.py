@@ -88,7 +88,7 @@ class CustomField(models.Model):
     class Type(models.TextChoices):
         TEXT = "text"
         NUMBER = "number"
-        BOOL = "bool"
+        BOOL = "bool", "Yes or no"
         DATE = "date"
         CHOICE = "choice"
 

@@ -160,4 +160,6 @@ def reason(worth: Worth, tier: str) -> str:
         return "Required, and not known yet"
     if worth.reach:
         return f"Could move this lead {tier} → {worth.reach}"
+    if worth.worst == worth.best:
+        return f"No answer moves the score, which is {worth.best}"
     return f"Could move the score to {worth.worst}–{worth.best}"

@@ -102,6 +102,14 @@ def test_a_gate_that_is_not_known_comes_first() -> None:
     assert reason(replace(found[0], reach=""), "cold") == "Required, and not known yet"
 
 
+def test_a_question_that_moves_nothing_is_not_said_to_move_the_score() -> None:
+    found = worth_asking(card(), facts(), NONE, [BUDGET], FIELDS, {})
+    unmoved = replace(found[0], gate=False, reach="", worst=20, best=45)
+    assert reason(unmoved, "cold") == "Could move the score to 20–45"
+    unmoved = replace(unmoved, worst=0, best=0)
+    assert reason(unmoved, "cold") == "No answer moves the score, which is 0"
+
+
 def test_what_is_known_is_not_asked_again() -> None:
     found = worth_asking(card(), facts(authority=100.0), NONE, [BUDGET, AUTHORITY], FIELDS, {})
     assert [worth.question.key for worth in found] == ["budget_set"]
