@@ -16,10 +16,11 @@ from bench.timing import seconds
 from core.memory import peak_mb
 from core.models import Job
 from core.workers import Workers, same_database
+from scoring.judging import slice_fields
 from scoring.live import live_config
 from scoring.models import ModelVersion, Proposal
 from scoring.previewing import SAMPLE, candidate_config, preview_open, start_preview
-from scoring.proposing import learn_model, slice_fields
+from scoring.proposing import learn_model
 from scoring.training import read_training
 
 MOST_READING, MOST_SAMPLE, MOST_PREVIEW = 15.0, 2.0, 15.0  # seconds

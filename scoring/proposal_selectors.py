@@ -15,6 +15,7 @@ from leads.models import Lead
 from scoring.describing import GROUP_LABELS, Difference, differences_beside_points
 from scoring.feedback import SignalFeedback, feedback_by_signal
 from scoring.fields import all_fields, field_types
+from scoring.hand_made import APPRAISE, RESCALED
 from scoring.learning.evaluate import CalibrationBin
 from scoring.live import load_model
 from scoring.models import ModelVersion, Proposal, ProposalEvent, Trusted
@@ -22,7 +23,6 @@ from scoring.outcome_charts import calibration_chart, gain_chart
 from scoring.policies import can_approve, can_change_models
 from scoring.previewing import JOB as PREVIEW
 from scoring.previewing import TeamLoad, workload
-from scoring.proposing import APPRAISE, RESCALED
 from scoring.proposing import JOB as LEARN
 from scoring.reviewing import slice_name, was_changed
 from scoring.suggestions import FIND, TAKE

@@ -23,6 +23,8 @@ from scoring import tiers
 from scoring.appraising import Predictions
 from scoring.definitions import parse_icp, parse_model
 from scoring.fields import CUSTOM, Field, all_fields, field_types
+from scoring.hand_made import start_appraisal
+from scoring.judging import counts, few_words, judge, period, split, too_few
 from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions
 from scoring.learning.suggesting import Refusal, suggest
@@ -31,16 +33,7 @@ from scoring.learning.taking import for_fields, icp_like, model_like
 from scoring.live import live_config, load_model
 from scoring.models import IcpVersion, ModelVersion, RefusedSignal, Suggestion, Trusted
 from scoring.policies import can_change_models
-from scoring.proposing import (
-    SEED,
-    counts,
-    few_words,
-    judge,
-    period,
-    split,
-    start_appraisal,
-    too_few,
-)
+from scoring.proposing import SEED
 from scoring.relearning import HOT, WARM
 from scoring.training import Training, read_training, scored
 from scoring.trusting import trusted_of

@@ -12,7 +12,7 @@ from core import jobs
 from core.clock import DatabaseNow, now
 from core.models import Job
 from core.sweeps import sweep
-from scoring import proposing, shadowing, suggestions  # noqa: F401 (registers its jobs)
+from scoring import hand_made, proposing, shadowing, suggestions  # noqa: F401 (registers its jobs)
 from scoring.feedback import answer_by_versions
 from scoring.live import NotConfigured
 from scoring.models import Standing

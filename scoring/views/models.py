@@ -9,7 +9,7 @@ from core.clock import now
 from core.errors import Conflict, Invalid
 from core.filters import require_known
 from leads.models import Outcome
-from scoring import drafting, model_selectors, policies, previewing, proposing, reviewing
+from scoring import drafting, hand_made, model_selectors, policies, previewing, reviewing
 from scoring.forms import DraftForm
 from scoring.origins import origin_of
 from scoring.views.viewers import model_owner, model_reader, proposal_reader
@@ -100,7 +100,7 @@ def delete_draft(request: HttpRequest, version_id: int) -> HttpResponse:
 def propose_draft(request: HttpRequest, version_id: int) -> HttpResponse:
     """Measure a draft on past leads and put it up for review."""
     viewer = model_owner(request)
-    proposing.start_appraisal(model_selectors.get_version(version_id), by=viewer)
+    hand_made.start_appraisal(model_selectors.get_version(version_id), by=viewer)
     return redirect("scoring:list_proposals")
 
 

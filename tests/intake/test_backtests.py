@@ -24,11 +24,11 @@ from intake.services import read_file, start
 from leads.models import CustomField, Lead
 from scoring.features import signal_matrix
 from scoring.fields import all_fields, field_types
+from scoring.hand_made import propose_version
 from scoring.learning.points import facts_of
 from scoring.learning.table import Table, column_of_texts
 from scoring.live import live_config, load_model
 from scoring.models import ModelVersion, RefusedSignal
-from scoring.proposing import propose_version
 from scoring.ranking import p_interval
 from scoring.training import read_training
 from tests import factories

@@ -20,6 +20,7 @@ from desk.api import rows
 from leads.models import Company, Lead, Outcome
 from scoring import drafting, reviewing
 from scoring.assess import assess
+from scoring.hand_made import start_appraisal
 from scoring.invariants import standings_equal_recomputation
 from scoring.live import live_config
 from scoring.models import (
@@ -32,7 +33,7 @@ from scoring.models import (
     Standing,
     Trusted,
 )
-from scoring.proposing import learn_model, start_appraisal, start_learning
+from scoring.proposing import learn_model, start_learning
 from scoring.rescoring import rescore
 from scoring.selectors import explain
 from scoring.tasks import learn_nightly

@@ -15,11 +15,11 @@ from core.models import Job
 from core.versioning import lock_configuration
 from leads.models import CustomField
 from scoring import drafting, reviewing
+from scoring.hand_made import propose_version, start_appraisal
 from scoring.invariants import standings_equal_recomputation
 from scoring.models import IcpVersion, ModelVersion, Proposal, Standing
 from scoring.policies import can_approve
 from scoring.proposal_selectors import SHOWN, list_proposals
-from scoring.proposing import propose_version, start_appraisal
 from scoring.publishing import publish_model
 from scoring.shadowing import score_batch
 from tests import factories

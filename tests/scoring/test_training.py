@@ -16,9 +16,9 @@ from leads.models import Activity, CustomField, Identity, Lead, Outcome
 from leads.services import LeadInput, change_lead
 from scoring import past_facts
 from scoring.fields import all_fields
+from scoring.judging import split
 from scoring.live import live_config
 from scoring.models import ModelVersion, Snapshot
-from scoring.proposing import split
 from scoring.training import Training, read_training
 from tests import factories
 
