@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
+from scipy.special import expit
 
 from accounts.models import User
 from core import conditions, jobs
@@ -21,7 +22,6 @@ from core.versions import Version
 from leads.models import CustomField
 from scoring import tiers
 from scoring.appraising import Predictions
-from scoring.definitions import parse_icp, parse_model
 from scoring.fields import CUSTOM, Field, all_fields, field_types
 from scoring.hand_made import start_appraisal
 from scoring.judging import counts, few_words, judge, period, split, too_few
@@ -33,6 +33,7 @@ from scoring.learning.taking import for_fields, icp_like, model_like
 from scoring.live import live_config, load_model
 from scoring.models import IcpVersion, ModelVersion, RefusedSignal, Suggestion, Trusted
 from scoring.policies import can_change_models
+from scoring.previewing import with_model
 from scoring.proposing import SEED
 from scoring.relearning import HOT, WARM
 from scoring.training import Training, read_training, scored
@@ -97,7 +98,7 @@ def find(key: str, seed: int = SEED) -> dict[str, Any]:
         return result
     result["definitions"] = definitions.as_json()
     train, test = split(training, seed)
-    evidence, decided = _measure(training, table, train, test, seed, trusted)
+    evidence, decided = _measure(training, table, train, test, seed, trusted, key, name_of)
     return {**result, **evidence, "verdict": decided}
 
 
@@ -163,8 +164,12 @@ def _measure(
     test: Any,
     seed: int,
     trusted: Collection[str],
+    key: str,
+    name_of: Mapping[str, str],
 ) -> tuple[dict[str, Any], str]:
-    """Return what signals found on one part of the leads were worth on the other part."""
+    """Return what signals found on one part of the leads were worth on the other part, in the place
+    of the fit lines of the live model `key`.
+    """
     y, config = training.y, live_config()
     early = suggest(
         table.take(train),
@@ -177,8 +182,11 @@ def _measure(
     if early.definitions is None:
         return {}, "keep"
     theirs, tier = scored(training, config)
-    held = table.take(test)
-    ours = Predictions(early.definitions.points(held), early.definitions.probability(held))
+    live = _live(key)
+    draft = _unsaved(for_fields(early.definitions, name_of), live)
+    candidate = with_model(config, load_model(draft, field_types(all_fields())))
+    odds, _ = scored(training.take(test), candidate)
+    ours = Predictions(odds, expit(odds))
     decided, backtest = judge(
         training,
         train,
@@ -263,14 +271,7 @@ def take(suggestion: Suggestion, keep: Collection[str], *, by: User) -> ModelVer
     definitions = for_fields(definitions, result["name_of"])
     with transaction.atomic():
         lock_configuration()
-        live = (
-            ModelVersion.objects.filter(key=suggestion.key, state=Version.State.LIVE)
-            .select_related("icp", "framework")
-            .first()
-        )
-        if live is None:
-            raise Conflict(f"No version of {suggestion.key} is live any more.")
-        version = make_drafts(definitions, live, by=by)
+        version = make_drafts(definitions, _live(suggestion.key), by=by)
         Suggestion.objects.filter(pk=suggestion.pk).update(taken=version)
         version.refresh_from_db()  # the content as it is kept
     return version
@@ -282,18 +283,36 @@ def make_drafts(definitions: Definitions, live: ModelVersion, *, by: User) -> Mo
 
     Raises Invalid when they cannot be parsed.
     """
-    types = field_types(all_fields())
-    old = load_model(live, types)
-    icp_content = icp_like(definitions, live.icp.definition)
-    content = model_like(definitions, live.definition, old.model, old.icp)
-    content["marks"] = {"hot": HOT, "warm": WARM}
-    # Checked as any other before it is kept.
-    parse_model(content, parse_icp(icp_content, types), old.framework, types)
-    icp, _ = version_with(IcpVersion, live.icp.key, icp_content, by=by)
+    draft = _unsaved(definitions, live)
+    load_model(draft, field_types(all_fields()))  # checked as any other before it is kept
+    icp, _ = version_with(IcpVersion, live.icp.key, draft.icp.definition, by=by)
     version, _ = version_with(
-        ModelVersion, live.key, content, by=by, pins={"icp": icp, "framework": live.framework}
+        ModelVersion,
+        live.key,
+        draft.definition,
+        by=by,
+        pins={"icp": icp, "framework": live.framework},
     )
     return version
+
+
+def _live(key: str) -> ModelVersion:
+    found = ModelVersion.objects.filter(key=key, state=Version.State.LIVE)
+    live = found.select_related("icp", "framework").first()
+    if live is None:
+        raise Conflict(f"No version of {key} is live any more.")
+    return live
+
+
+def _unsaved(definitions: Definitions, live: ModelVersion) -> ModelVersion:
+    """Return a version that is kept nowhere, its fit `definitions` and all else as in `live`."""
+    old = load_model(live, field_types(all_fields()))
+    content = model_like(definitions, live.definition, old.model, old.icp)
+    content["marks"] = {"hot": HOT, "warm": WARM}
+    icp = IcpVersion(key=live.icp.key, definition=icp_like(definitions, live.icp.definition))
+    return ModelVersion(
+        pk=0, key=live.key, number=0, definition=content, icp=icp, framework=live.framework
+    )
 
 
 def name_of_model(key: str) -> str:

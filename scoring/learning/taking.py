@@ -8,9 +8,10 @@ more is known than the history knew has the learned points and probability.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scipy.special import logit
+
 from scoring.definitions import Icp, Model
 from scoring.learning.points import Definitions
-from scoring.learning.weights import SLOPE
 from scoring.scorecard import Scorecard
 
 KEPT = ("engagement", "qualification")
@@ -55,11 +56,12 @@ def model_like(
 ) -> dict[str, Any]:
     """Return a score model's content with the learned fit lines and its own of the other groups.
 
-    `live` is its content as JSON, `parsed` and `icp` the same parsed. One point of a model that
-    people made is worth SLOPE in log-odds, so its other lines are brought to the learned scale.
+    `live` is its content as JSON, `parsed` and `icp` the same parsed. What one of its points is
+    worth in log-odds its map to p says, so its other lines are brought to the learned scale.
     """
     learned = definitions.model
-    factor = SLOPE * definitions.scale
+    (s0, p0), (s1, p1) = parsed.p_anchors
+    factor = float(logit(p1) - logit(p0)) / (s1 - s0) * definitions.scale
     card = Scorecard(parsed, icp)
     taken = {signal["key"] for signal in learned["signals"]}
     kept, assumed = [], factor * card.untracked_points

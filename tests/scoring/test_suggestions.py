@@ -105,6 +105,24 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     assert "Trial" not in {line["field"] for line in find("b2b")["lines"]}
 
 
+def test_lines_are_measured_in_the_place_of_the_fit_lines_beside_all_that_stays(team: Team) -> None:
+    """Engagement tells won from lost here, and goes on counting in what would be taken."""
+    history(team, n=300, won_by="nothing")
+    CustomField.objects.create(key="plan", label="Plan", type="text")
+    random = np.random.default_rng(5)
+    for lead in Lead.objects.filter(team=team).order_by("pk"):
+        won = lead.stage == "won"
+        lead.custom = {"plan": "Gold" if random.random() < (0.6 if won else 0.4) else "Basic"}
+        lead.save(update_fields=["custom"])
+        asked = {"hand_raised/0": [1.0, 1.0]} if random.random() < (0.7 if won else 0.2) else {}
+        for snapshot in Snapshot.objects.filter(lead=lead):
+            snapshot.facts |= {"engagement": asked, "tracked": True}
+            snapshot.save(update_fields=["facts"])
+    metrics = find("b2b")["backtest"]["metrics"]
+    assert metrics["live"]["auc"] > 0.65
+    assert metrics["ours"]["auc"] > metrics["live"]["auc"] - 0.02
+
+
 def test_lines_are_judged_by_leads_that_only_the_new_profile_takes(
     team: Team, model_owner: User, client: Client
 ) -> None:
