@@ -27,7 +27,7 @@ class ShadowForm(forms.Form):
     """For how long a version scores in the shadow."""
 
     days = forms.IntegerField(
-        label="Days in the shadow",
+        label="Days in the shadow, from now",
         min_value=SHADOW_DAYS[0],
         max_value=SHADOW_DAYS[1],
         initial=14,

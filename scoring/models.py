@@ -477,6 +477,11 @@ class Proposal(models.Model):
     def __str__(self) -> str:
         return f"{self.key}: {self.verdict}"
 
+    @property
+    def shadow_kept(self) -> bool:
+        """Whether it has shadow scores: they stay when its days are over, until the decision."""
+        return self.shadow_until is not None and self.state in (self.State.OPEN, self.State.SHADOW)
+
 
 class ProposalEvent(models.Model):
     """What was done with a proposal, by whom and when. Append-only."""

@@ -94,7 +94,8 @@ ProposedLine = tuple[dict[str, Any], SignalFeedback | None]
 @dataclass(frozen=True)
 class ProposalPage:
     """All that the review page shows. `same` are the lines whose points stay, `changes` what else
-    differs from the version that it was measured against, None where that cannot be read any more.
+    differs from the version that it was measured against, None where that cannot be read any more;
+    `anew` is the version while it can be tried on the open leads of now.
     """
 
     proposal: Proposal
@@ -115,6 +116,7 @@ class ProposalPage:
     may_change: Decision
     may_trust: bool
     may_approve: Decision
+    anew: ModelVersion | None
     outdated: bool
     changed: bool
 
@@ -158,7 +160,7 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
     evidence: Mapping[str, Any] = proposal.evidence
     backtest = evidence.get("backtest")
     flow = evidence.get("flow")
-    feedback = feedback_by_signal(proposal.live)
+    feedback = _feedback(proposal)
     moved: dict[str, list[ProposedLine]] = {}
     same: dict[str, list[ProposedLine]] = {}
     for line in evidence.get("lines", []):
@@ -193,9 +195,18 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         may_change=may_change,
         may_trust=bool(may_change) and undecided,
         may_approve=can_approve(viewer, proposal),
+        anew=proposal.version if proposal.state in Proposal.UNDER_WAY else None,
         outdated=proposal.live.state != "live",
         changed=was_changed(proposal),
     )
+
+
+def _feedback(proposal: Proposal) -> Mapping[str, SignalFeedback]:
+    """Return what people say of the lines, of a decided proposal what they said until then."""
+    kept = proposal.evidence.get("feedback")
+    if kept is None or proposal.state in Proposal.UNDER_WAY:
+        return feedback_by_signal(proposal.live)
+    return {one["signal"]: SignalFeedback(**one) for one in kept}
 
 
 def _same(old: float | None, new: float | None) -> bool:

@@ -6,6 +6,7 @@ every open lead is rescored by the ordinary job.
 
 import datetime as dt
 from collections.abc import Collection
+from dataclasses import asdict
 
 from django.db import transaction
 
@@ -16,6 +17,7 @@ from core.models import Job
 from core.versioning import lock_configuration, version_with
 from core.versions import Version
 from scoring.drafting import content_tag
+from scoring.feedback import feedback_by_signal
 from scoring.models import (
     FrameworkVersion,
     IcpVersion,
@@ -174,7 +176,10 @@ def _refuse_changed(proposal: Proposal, version: ModelVersion) -> None:
 
 def _finish(proposal: Proposal, state: str, kind: str, by: User | None, note: str = "") -> None:
     proposal.state = state
-    proposal.save(update_fields=["state", "shadow_until", "job"])
+    if state not in Proposal.UNDER_WAY:  # feedback that is answered is not counted any more
+        found = feedback_by_signal(proposal.live).values()
+        proposal.evidence["feedback"] = [asdict(one) for one in found]
+    proposal.save(update_fields=["state", "shadow_until", "job", "evidence"])
     ProposalEvent.objects.create(proposal=proposal, kind=kind, actor=by, note=note)
     if state != _STATE.SHADOW and proposal.version_id:
         ShadowScore.objects.filter(version=proposal.version_id).delete()

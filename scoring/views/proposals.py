@@ -193,6 +193,8 @@ def show_shadow(request: HttpRequest, proposal_id: int) -> HttpResponse:
     proposal = proposal_selectors.get_proposal(proposal_id)
     if proposal.version is None:
         raise Conflict("This is a note without a version.")
+    if not proposal.shadow_kept:
+        raise Conflict("It is not in the shadow. With a decision the shadow scores go.")
     context = {
         "proposal": proposal,
         "version": proposal.version,

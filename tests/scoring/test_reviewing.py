@@ -13,13 +13,14 @@ from accounts.roles import Role
 from core.errors import Conflict
 from core.models import Job
 from core.versioning import lock_configuration
-from leads.models import CustomField
+from leads.models import CustomField, Lead
 from scoring import drafting, reviewing
+from scoring.feedback import answer_by_versions, feedback_by_signal, give_feedback
 from scoring.hand_made import propose_version, start_appraisal
 from scoring.invariants import standings_equal_recomputation
 from scoring.models import IcpVersion, ModelVersion, Proposal, Standing
 from scoring.policies import can_approve
-from scoring.proposal_selectors import SHOWN, list_proposals
+from scoring.proposal_selectors import SHOWN, list_proposals, read_proposal
 from scoring.publishing import publish_model
 from scoring.shadowing import score_batch
 from tests import factories
@@ -62,6 +63,21 @@ def test_what_was_changed_since_it_was_measured_is_not_approved(
     again = Proposal.objects.get(version=draft, state="open")
     reviewing.approve(again, by=model_owner)
     assert ModelVersion.objects.get(key="b2b", state="live").definition["base"] == 90
+
+
+def test_a_decided_proposal_goes_on_showing_what_people_had_said(
+    lead: Lead, rep: User, model_owner: User
+) -> None:
+    give_feedback(lead, "company_size", "too_low", by=rep)
+    _, proposal = put_up(model_owner, company_size=30)
+    reviewing.approve(proposal, by=model_owner)
+    answer_by_versions()
+    assert not feedback_by_signal(proposal.live)  # answered, so it asks for nothing more
+    proposal.refresh_from_db()
+    [(_, lines)] = read_proposal(proposal, model_owner).lines
+    [(line, said)] = lines
+    assert said is not None
+    assert (line["key"], said.too_low, said.reps) == ("company_size", 1, 1)
 
 
 def test_two_tabs_approve_once_and_a_way_back_amid_the_rescore_holds(

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Team, User
+from accounts.roles import Role
 from core.clock import now
 from leads.models import Outcome
 from scoring import drafting, reviewing
@@ -72,5 +73,12 @@ def test_the_shadow_scores_open_leads_shows_where_it_differs_and_is_measured_lat
     assert score_in_shadow() == 0
     proposal.refresh_from_db()
     assert proposal.state == "open"
+    # Its days are over: what it showed is there for the decision, and for managers too.
+    address = f"/scoring/proposals/{proposal.pk}/"
+    client.force_login(factories.make_user(role=Role.MANAGER))
+    assert f"{address}shadow/scores/" in client.get(address).content.decode()
+    assert client.get(f"{address}shadow/scores/").status_code == 200
     reviewing.dismiss(proposal, by=model_owner)
     assert not ShadowScore.objects.exists()
+    assert f"{address}shadow/scores/" not in client.get(address).content.decode()
+    assert client.get(f"{address}shadow/scores/").status_code == 409
