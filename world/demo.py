@@ -24,6 +24,7 @@ from scoring.models import Standing
 from scoring.rescoring import rescore
 from scoring.tiers import State, Tier
 from world.demo_calls import make_calls
+from world.demo_draft import propose_draft
 from world.rated_calls import hold_rated_calls
 from world.services import Report, Tell, finish_building, plan_all, score_all
 from world.tasks import JOB, start_building
@@ -57,6 +58,7 @@ def ensure_demo(leads: int, *, tell: Tell) -> Report | None:
     with report.timed("today"):
         _once(job, "rated", hold_rated_calls)
         _once(job, "called", make_calls)
+        _once(job, "drafted", propose_draft)
         _once(job, "dressed", _dress)
     return report
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from django.db import connection, models, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Team, User
 from core import jobs
@@ -25,7 +25,8 @@ _MARKED: tuple[type[models.Model], ...] = (Lead, Company, User, Team, Source)
 def remove_demo() -> dict[str, int]:
     """Delete all demo rows; return how many of each kind. Raises Conflict when there are none.
 
-    What was learned from demo outcomes goes, unless a person approved it. Real leads stay: one that
+    What was learned from demo outcomes or drafted by demo people goes, unless a person approved it.
+    Real leads stay: one that
     a demo person owns becomes `unowned`. A company, source or team that real rows still point at
     stays, too, and is real from then on (`kept`). Done in batches, each of them whole: a removal
     that was killed is begun again.
@@ -66,14 +67,15 @@ def _remove_leads() -> dict[str, int]:
 
 @transaction.atomic
 def _forget_learned() -> Counter[str]:
-    """Delete proposals that rest on demo outcomes with their versions, where nothing was approved,
-    and what the criteria page says of outcomes that are gone.
+    """Delete proposals of demo people, and those learned from demo outcomes, with their versions
+    where nothing was approved, and what the criteria page says of outcomes that are gone.
     """
     removed: Counter[str] = Counter()
-    of_demo = Proposal.objects.filter(origin=Proposal.Origin.LEARNED, evidence__demo=True)
-    learned = of_demo.exclude(state=Proposal.State.APPROVED)
-    versions = [pk for pk in learned.values_list("version", flat=True) if pk is not None]
-    removed.update(_named(learned.delete()))
+    made = Q(origin=Proposal.Origin.LEARNED) | Q(author__is_demo=True)
+    of_demo = Proposal.objects.filter(made, evidence__demo=True)
+    waiting = of_demo.exclude(state=Proposal.State.APPROVED)
+    versions = [pk for pk in waiting.values_list("version", flat=True) if pk is not None]
+    removed.update(_named(waiting.delete()))
     unpublished = (Version.State.DRAFT, Version.State.PROPOSED)
     mine = ModelVersion.objects.filter(pk__in=versions, state__in=unpublished, proposals=None)
     removed.update(_named(mine.delete()))

@@ -17,6 +17,7 @@ from followups.models import Followup
 from leads.models import Company, Lead, Outcome, Source, Suppression
 from pipeline.models import CriteriaReport
 from scoring.models import ModelVersion, Proposal, Standing
+from scoring.policies import can_approve
 from scoring.rescoring import rescore
 from tests import factories
 from tests.world.conftest import NOW
@@ -118,6 +119,15 @@ def test_every_rep_has_late_steps_something_for_today_and_a_running_clock(demo: 
     }
 
 
+def test_a_draft_waits_for_the_model_owner(demo: str):
+    proposal = Proposal.objects.get()
+    assert (proposal.state, proposal.origin) == ("open", "hand")
+    assert proposal.evidence["flow"]["moved"] > 0
+    assert can_approve(User.objects.get(role=Role.MODEL_OWNER), proposal)
+    assert proposal.author is not None
+    assert not can_approve(proposal.author, proposal)
+
+
 def test_the_demo_is_scored_planned_and_breaks_no_invariant(demo: str):
     assert not Standing.objects.filter(state="unscored").exists()
     assert not Standing.objects.exclude(unplanned_at=None).exists()
@@ -189,7 +199,7 @@ def test_the_demo_goes_in_one_go_and_does_not_come_back(demo: str, data_folder: 
     assert Suppression.objects.exists()
     counts = remove()
     # What was learned from it goes with it, but not what a person put live.
-    assert (counts["proposal"], counts["modelversion"], counts["criteriareport"]) == (2, 2, 1)
+    assert (counts["proposal"], counts["modelversion"], counts["criteriareport"]) == (3, 3, 1)
     assert Proposal.objects.get().state == "approved"
     assert counts["lead"] == LEADS
     assert counts["user"] == 8
