@@ -7,8 +7,7 @@ less, *unknown* otherwise. Engagement is strong where it happened at all.
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import exp, log, sqrt
-from statistics import NormalDist
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,21 +17,17 @@ from core.conditions import FieldType
 from scoring.features import Bools, Floats, Ints, signal_matrix
 from scoring.learning import evaluate
 from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
+from scoring.learning.lifts import COVER, LEAST_SIDE, holds, lift_where
 from scoring.learning.weights import learn_weights
 from scoring.live import LiveModel
 from scoring.training import Training
 
-STRONG = 0.5  # of x
-LEAST_KNOWN = 50  # leads about whom a line is known, before it is judged
 LEAST_CONTROL = 20  # closed leads of the control group, before wins are called missed
-LEAST_SIDE = 5  # of them on either side
 LEAST_MONTH, LEAST_BEFORE = 50, 100  # leads of a month, and of the months before it
 DRIFTED = 0.25  # population stability index from which a month is told
 SURE = 0.001  # of the chance that months alike in truth differ as much
 LEAST_MOVE = 0.05  # of the win rate, that is worth a word
 _EDGES = np.array([0.25, 0.5, 0.75])
-COVER = 0.95  # of all intervals here but those of evidence
-_Z = NormalDist().inv_cdf(0.5 + COVER / 2)
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Month:
 class LineReport:
     """One line. `lift` is the win rate where it is strong over the rate elsewhere, with its 95 %
     interval, None while too few are known: then `needed` more are. `evidence` are the points that
-    the outcomes ask for (90 % interval), None below the minimum of outcomes.
+    the outcomes alone ask for (90 % interval), None below the minimum of outcomes.
     """
 
     key: str
@@ -136,14 +131,6 @@ def wilson(won: int, n: int) -> Share:
     return Share(won, n, won / n if n else None, low, high)
 
 
-def lift_of(won: int, n: int, other_won: int, other_n: int) -> tuple[float, float, float]:
-    """Return the ratio of two win rates with its 95 % interval (log method, half a lead added)."""
-    a, b, c, d = won + 0.5, n + 0.5, other_won + 0.5, other_n + 0.5
-    ratio = (a / b) / (c / d)
-    spread = _Z * sqrt(max(0.0, 1 / a - 1 / b + 1 / c - 1 / d))
-    return ratio, ratio * exp(-spread), ratio * exp(spread)
-
-
 def missed(won: int, closed: int, usual_won: int, usual_closed: int, inside: int) -> Missed:
     """Return what a control group of closed leads says of those worked as cold."""
     treated, usual = wilson(won, closed), wilson(usual_won, usual_closed)
@@ -185,9 +172,9 @@ def judge(
     for column, signal in enumerate(live.model.signals):
         values = x[:, column]
         known = ~np.isnan(values)
-        strong = known & (values > 0 if signal.activity else values >= STRONG)
+        strong = holds(values, happens=bool(signal.activity))
         weak = known & ~strong
-        lift, low, high, needed = _lift(won, known, strong)
+        lift, low, high, needed = lift_where(won, known, strong)
         told = points is not None and min(strong.sum(), (~strong).sum()) >= LEAST_SIDE
         median, timed = seconds.get(signal.dimension or "", (None, 0))
         lines.append(
@@ -232,21 +219,10 @@ def _share(won: Bools, rows: Bools) -> Share:
     return wilson(int(won[rows].sum()), int(rows.sum()))
 
 
-def _lift(won: Bools, known: Bools, strong: Bools) -> tuple[float | None, float, float, int]:
-    needed = max(0, LEAST_KNOWN - int(known.sum()))
-    side = min(int(strong.sum()), int((~strong).sum()))
-    if needed or side < LEAST_SIDE:
-        return None, 0.0, 0.0, needed
-    rest = ~strong
-    return *lift_of(
-        int(won[strong].sum()), int(strong.sum()), int(won[rest].sum()), int(rest.sum())
-    ), 0
-
-
 def _evidence(
     live: LiveModel, x: Floats, won: Bools
 ) -> tuple[tuple[Floats, Floats, Floats] | None, tuple[str, ...]]:
-    """Return the points that the outcomes ask for with their bounds, and what they contradict."""
+    """Return the points that the outcomes alone ask for with their bounds, and contradictions."""
     n, wins = len(won), int(won.sum())
     if n < LEAST_OUTCOMES or min(wins, n - wins) < LEAST_OF_EACH:
         return None, ()
@@ -254,7 +230,11 @@ def _evidence(
     labels = [signal.label for signal in live.model.signals]
     found = learn_weights(x, won.astype(float), weights, labels)
     interval = found.intervals
-    scaled = (found.b / found.slope, interval.low / found.slope, interval.high / found.slope)
+    scaled = (
+        interval.estimate / found.slope,
+        interval.low / found.slope,
+        interval.high / found.slope,
+    )
     return scaled, tuple(notice.text for notice in found.notices)
 
 

@@ -82,16 +82,18 @@ def read_thresholds(live: LiveModel, models: Sequence[LiveModel]) -> Thresholds:
     """
     standings, rises = _standings(live)
     people = capacity()
-    closed = _closed(live.key)
+    known = _closed(live)
+    closed = known or (np.zeros(SCORES, dtype=np.int64), np.zeros(SCORES, dtype=np.int64))
     a_day = [(m, rises[m.key][m.model.hot] / WORKING_DAYS) for m in models if m.key in rises]
     elsewhere = [(model, n) for model, n in a_day if model.key != live.key]
     more = sum(n for _, n in elsewhere)
-    marks = tuple(
-        mark_at(m, standings, people, closed, more)
-        for m in range(live.model.warm + LEAST_ABOVE, SCORES, STEP)
-    )
+    tried = {live.model.hot, *range(live.model.warm + LEAST_ABOVE, SCORES, STEP)}
+    marks = tuple(mark_at(m, standings, people, closed, more) for m in sorted(tried))
     present = mark_at(live.model.hot, standings, people, closed, more)
     proposed, why = propose(marks)
+    if known is None:
+        proposed = None
+        why = f"What closed leads say of v{live.number} is being worked out. Reload in a minute."
     if not people.reps:
         proposed = None
         why = "There is no active rep, so nothing says how many hot leads people can take on."
@@ -160,12 +162,13 @@ def _rises() -> dict[str, list[int]]:
     return {key: [int(n) for n in np.cumsum(rises)[:SCORES]] for key, rises in found.items()}
 
 
-def _closed(key: str) -> tuple[Ints, Ints]:
-    """Return won and all closed leads by the score that the live model gives them."""
-    report = CriteriaReport.objects.filter(key=key).values_list("data__scores", flat=True).first()
-    won, n = (report or {}).get("won"), (report or {}).get("n")
-    zeros = [0] * SCORES
-    return np.array(won or zeros), np.array(n or zeros)
+def _closed(live: LiveModel) -> tuple[Ints, Ints] | None:
+    """Return won and all closed leads by the score that the live model gives them, None while that
+    is being found out.
+    """
+    reports = CriteriaReport.objects.filter(model_version_id=live.id)
+    report = reports.values_list("data__scores", flat=True).first()
+    return None if report is None else (np.array(report["won"]), np.array(report["n"]))
 
 
 def mark_at(

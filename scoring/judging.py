@@ -14,6 +14,7 @@ from scoring.features import Bools, Floats, Ints
 from scoring.fields import BUILT_IN, Field, all_fields
 from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES, recalibrate, verdict
 from scoring.learning.intervals import Intervals
+from scoring.learning.lifts import holds, lift_where
 from scoring.learning.splitting import last_in_order, part_of_each
 from scoring.live import LiveConfig
 from scoring.previewing import preview_open
@@ -114,21 +115,25 @@ def line_of(
     signal: Signal, x: Floats, y: Floats, alone: Intervals | None, place: int, scale: float
 ) -> dict[str, Any]:
     """Return what outcomes y (n,) say about a signal x (n,), with the interval of what they say
-    alone in points: `place` in `alone`, `scale` points a unit of log-odds.
+    alone in points: `place` in `alone`, `scale` points a unit of log-odds. Lift as on the criteria
+    page.
     """
-    strong = x > 0.5
+    known = ~np.isnan(x)
+    strong = holds(x, happens=bool(signal.activity))
     n = int(strong.sum())
     low = high = np.nan
     if alone is not None and n and float(np.nanstd(x)) > 0:
         low, high = (float(v[place]) * scale for v in (alone.low, alone.high))
-    base = max(float(y.mean()), 1e-9) if len(y) else 1.0
+    lift, least, most, _ = lift_where(y > 0, known, strong)
     return {
         "key": signal.key,
         "label": signal.label,
         "group": signal.group,
         "n": n,
-        "known": int((~np.isnan(x)).sum()),
-        "lift": round(float(y[strong].mean()) / base, 2) if n else None,
+        "known": int(known.sum()),
+        "lift": None if lift is None else round(lift, 2),
+        "lift_low": None if lift is None else round(least, 2),
+        "lift_high": None if lift is None else round(most, 2),
         "low": None if np.isnan(low) else round(low, 1),
         "high": None if np.isnan(high) else round(high, 1),
     }

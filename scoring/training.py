@@ -33,8 +33,9 @@ class Training:
     `rows.facts` has every wanted field, rating and counter; `y` (n,) is 1 for won, `at` (n,) when
     the outcome was known (seconds since the epoch); `repeat_of` (n,) is one number for leads from
     rows of an import that name nobody and say the same; `in_order` is False when the times say
-    nothing (one import). `immature` counts open leads that are too young to say how they end,
-    `left_out` those that were disqualified before any contact or have no snapshot.
+    nothing (one import). Whatever part of them is taken: `immature` counts open leads that are too
+    young to say how they end, `closed` all past leads that were read, `left_out` those that were
+    disqualified before any contact or have no snapshot.
     """
 
     rows: Rows
@@ -43,6 +44,7 @@ class Training:
     repeat_of: Ints
     in_order: bool
     immature: int
+    closed: int
     left_out: int
     demo: bool
     notices: list[Notice] = field(default_factory=list)
@@ -54,8 +56,8 @@ class Training:
 
     @property
     def immature_share(self) -> float:
-        """The share of leads that are too young to learn from."""
-        return self.immature / max(1, self.immature + self.n)
+        """The share of leads that are too young to learn from, of all models together."""
+        return self.immature / max(1, self.immature + self.closed)
 
     def with_texts_alone(self, names: Collection[str]) -> "Training":
         """Return the same past leads with no facts but some texts: all else takes memory."""
@@ -120,6 +122,7 @@ def read_training(
         repeat_of=past.columns["repeat"],
         in_order=_tells_order(at),
         immature=past.immature,
+        closed=facts.n,
         left_out=past.left_out,
         demo=past.demo,
         notices=notices,

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
@@ -16,11 +18,11 @@ from core.errors import BadParameter, FieldProblem, Invalid
 from core.filters import require_known
 from followups import control
 from pipeline import policies
-from pipeline.effectiveness import LEAST_KNOWN
 from pipeline.measures import MONTHS
 from pipeline.models import CriteriaReport
 from scoring import alerts
 from scoring.definitions import GROUPS
+from scoring.learning.lifts import LEAST_KNOWN
 from scoring.live import LiveModel, live_config
 
 LEAST_AGREEMENT = 0.41  # kappa; below it is "fair" at most (Landis and Koch 1977)
@@ -39,7 +41,8 @@ def _page(request: HttpRequest, *, problem: str = "", status: int = 200) -> Http
     require_known(request.GET, ("model",), "the criteria page")
     models = live_config().everything
     chosen = chosen_model(models, request.GET.get("model", ""))
-    report = CriteriaReport.objects.filter(key=chosen.key).first()
+    reports = CriteriaReport.objects.select_related("model_version")
+    report = reports.filter(key=chosen.key).first()
     setting = control.present_setting()
     agreed = {found.dimension: found for found in kappa_by_criterion()} if report else {}
     context: dict[str, Any] = {
@@ -104,7 +107,7 @@ def dismiss_alert(request: HttpRequest, alert_id: int) -> HttpResponse:
     except Invalid as error:
         return _page(request, problem=error.message, status=error.status)
     messages.success(request, f"{alert.label}, {alert.month}: put away.")
-    return redirect("pipeline:show_criteria")
+    return _to_criteria(request)
 
 
 @require_POST
@@ -119,7 +122,13 @@ def set_control(request: HttpRequest) -> HttpResponse:
         return _page(request, problem=error.message, status=error.status)
     word = f"{setting.share:.1%} of cold leads" if setting.share else "nobody new"
     messages.success(request, f"The control group takes in {word} from now on.")
-    return redirect("pipeline:show_criteria")
+    return _to_criteria(request)
+
+
+def _to_criteria(request: HttpRequest) -> HttpResponse:
+    """Return to the page of the model that the form was sent from."""
+    query = urlencode({"model": request.GET["model"]}) if "model" in request.GET else ""
+    return redirect(f"{reverse('pipeline:show_criteria')}?{query}".rstrip("?"))
 
 
 def _number(request: HttpRequest, name: str) -> float:

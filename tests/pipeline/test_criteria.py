@@ -19,7 +19,9 @@ from pipeline.tasks import report_criteria
 from scoring.alerts import raise_alerts, standing_alerts
 from scoring.feedback import give_feedback
 from scoring.live import live_config
+from scoring.marks import draft_with_marks
 from scoring.models import DriftAlert, Feedback, FrameworkVersion, Snapshot
+from scoring.publishing import publish_model
 from tests import factories
 from tests.calls.test_agreement import hold
 from tests.desk.conftest import log_in
@@ -59,6 +61,14 @@ def test_the_sweep_keeps_one_report_a_model_and_the_page_reads_it(
     assert "needs 44 more answers" in html
     assert "50 % (19–81)" in html
     assert client.get("/scoring/criteria/?model=x").status_code == 400
+    # A version that went live since is not shown with numbers of the one before as its own.
+    draft, _ = draft_with_marks("b2b", 65, 45, by=model_owner)
+    publish_model(draft, by=model_owner)
+    assert f"what follows is of v{draft.number - 1}" in (
+        client.get("/scoring/criteria/?model=b2b").content.decode()
+    )
+    assert report_criteria() == 1
+    assert "what follows is of" not in client.get("/scoring/criteria/?model=b2b").content.decode()
     # An hour later, with one more outcome, the report is due again.
     _close(factories.make_lead(owner=rep))
     assert report_criteria() == 0
@@ -81,7 +91,8 @@ def test_an_alert_stands_until_a_model_owner_says_why_not(
     url = f"/scoring/alerts/{standing.pk}/dismiss/"
     assert log_in(manager).post(url, {"reason": "x"}).status_code == 403
     assert owner.post(url, {"reason": " "}).status_code == 422
-    owner.post(url, {"reason": "We asked fewer people."})
+    put_away = owner.post(f"{url}?model=b2b", {"reason": "We asked fewer people."})
+    assert put_away["Location"] == "/scoring/criteria/?model=b2b"
     raise_alerts([DriftAlert(**alert, text="Again.")])
     assert standing_alerts() == []
     assert "Need moved" not in owner.get("/scoring/").content.decode()

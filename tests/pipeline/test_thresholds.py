@@ -20,6 +20,7 @@ from pipeline.thresholds import (
 from scoring.live import live_config
 from scoring.marks import draft_with_marks
 from scoring.models import ModelVersion, Standing
+from scoring.publishing import publish_model
 from tests import factories
 from tests.desk.conftest import log_in
 
@@ -101,7 +102,16 @@ def test_a_draft_differs_in_its_marks_alone(model_owner: User) -> None:
     assert draft.state == ModelVersion.State.DRAFT
     assert draft.definition == {**live.definition, "marks": {"hot": 65, "warm": 45}}
     assert draft_with_marks("b2b", 65, 45, by=model_owner) == (draft, False)
-    for hot, warm in ((60, 40), (40, 40), (30, 50)):
+    odd, _ = draft_with_marks("b2b", 67, 45, by=model_owner)
+    publish_model(odd, by=model_owner)
+    models = live_config().everything
+    found = read_thresholds(next(m for m in models if m.key == "b2b"), models)
+    assert 67 in [mark.mark for mark in found.marks]  # the live one is among those compared
+    factories.make_user(team=None)
+    found = read_thresholds(next(m for m in models if m.key == "b2b"), models)
+    # What is kept of closed leads is scored by the version before.
+    assert (found.proposed, f"v{odd.number} is being worked out" in found.why) == (None, True)
+    for hot, warm in ((67, 45), (40, 40), (30, 50)):
         with pytest.raises(Invalid):
             draft_with_marks("b2b", hot, warm, by=model_owner)
     client = log_in(model_owner)

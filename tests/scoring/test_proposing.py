@@ -121,6 +121,7 @@ def test_outcomes_become_weights_that_a_person_approves_and_rolls_back(
     region = next(line for line in evidence["lines"] if line["key"] == "region")
     assert region["old"] > 0 > region["new"]  # its outcomes say the opposite
     assert region["low"] < region["new"] < region["high"] < 0
+    assert 0 < region["lift_low"] < region["lift"] < region["lift_high"] < 1  # as on Criteria
     assert any(w["code"] == "turned" and w["field"] == "Region" for w in evidence["warnings"])
     backtest = evidence["backtest"]
     assert evidence["trained_on"]["to"] <= evidence["tested_on"]["from"]  # later ones measure

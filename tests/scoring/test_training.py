@@ -90,6 +90,8 @@ def test_a_row_is_the_latest_snapshot_before_the_outcome(rep: User) -> None:
     assert training.y.tolist() == [0, 1, 0]
     assert (training.immature, training.left_out, training.in_order) == (1, 1, True)
     assert training.immature_share == pytest.approx(1 / 4)
+    # Counted over all models, so what they are a share of is too.
+    assert training.take(np.arange(1)).immature_share == training.immature_share
     row = row_of(training, won)
     assert facts.number_columns["employees"][row] == 200
     codes, values = facts.text_columns["industry"]
