@@ -20,6 +20,9 @@ LEAK_SUPPORT, LEAK_SHARE = 20, 0.01
 # One side of the value is nearly sure: of the contrary outcomes that chance gives at most so many,
 # and the outcome itself so much more frequent, since most leads are lost for no hidden reason.
 LEAK_CONTRARY, LEAK_LIFT = 0.1, 1.5
+# Contrary outcomes that chance gives, from which none at all is as good as odds, and hardly any is
+# to be named.
+LEAK_NEVER, LEAK_NAMED = 30.0, 10.0
 COPY_INFORMATION = 0.80  # shared by two fields, of what the richer one holds
 COPY_RANK = 0.98  # correlation of ranks of two numbers
 COPY_ROWS = 20_000  # leads looked at for copies
@@ -160,8 +163,6 @@ def _runs(column: Column, known: Bools) -> bool:
 def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints]:
     """Return a notice when a field gives the outcome away or may do so, and its levels that do."""
     alone = auc_alone(levels, y, seed)
-    sides = _sides(levels, y)
-    suspect, leaky = np.flatnonzero(sides.high_odds()), np.flatnonzero(sides.leaky())
     name = levels.field
     if surely_leaks(alone, y):
         text = (
@@ -169,16 +170,67 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
             "afterwards. It is left out until you say otherwise."
         )
         return Notice("leak", name, text), np.arange(len(levels.levels))
-    if not len(suspect):
+    telling, suspect = _telling(levels, y, seed)
+    leaky = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *telling]))
+    if not telling and not suspect:
         return None, leaky
-    values = " and ".join(levels.label([int(i)]) for i in (leaky if len(leaky) else suspect))
-    text = f"{name} “{values}” has more than {LEAK_ODDS:g} times the odds of the rest"
-    if not len(leaky):
-        text = f"{text}: leave it out unless it is known before the outcome."
+    members = (telling or suspect)[0]
+    with_it = np.isin(levels.codes, members)
+    text = (
+        f"{name} “{levels.label(members.tolist())}”: of {int(with_it.sum())} such leads "
+        f"{y[with_it].mean():.1%} won, of the others {y[~with_it].mean():.1%}"
+    ).replace(".0%", "%")
+    if not telling:
+        text = f"{text}. Leave it out unless it is known before the outcome."
         return Notice("leak_possible", name, text), leaky
-    what = "the field is" if len(leaky) > 1 or len(levels.levels) == 2 else "this value is"
-    text = f"{text}: it is probably known only afterwards; {what} left out until you say otherwise."
+    what = "The field is" if len(leaky) > 1 or len(levels.levels) == 2 else "This value is"
+    text = f"{text}: it is probably known only afterwards. {what} left out until you say otherwise."
     return Notice("leak", name, text), leaky
+
+
+def _telling(levels: Levels, y: Floats, seed: int) -> tuple[list[Ints], list[Ints]]:
+    """Return groups of levels that give the outcome away, and such as may do so.
+
+    Levels are looked at alone, and all together that hardly ever end otherwise: a reason that is
+    written down with the outcome is one of several, and an amount falls into many bins.
+    """
+    sides, every = _sides(levels, y), np.arange(len(levels.levels))
+    telling = [every[i : i + 1] for i in np.flatnonzero(sides.wins())]
+    # Where the rest hardly ever wins, it is those without the level that are told apart.
+    telling += [every[every != i] for i in np.flatnonzero(sides.loses())]
+    suspect = [every[i : i + 1] for i in np.flatnonzero(sides.high_odds())]
+    for truth in (y, 1 - y):
+        members, group = _nearly_sure(levels, truth, seed)
+        if len(members) and (group.never() & (group.high_odds() | group.expects(LEAK_NEVER))).any():
+            (telling if group.hardly_lose().any() else suspect).append(members)
+        elif len(members) and (group.hardly_lose() & group.expects(LEAK_NAMED)).any():
+            suspect.append(members)
+    return telling, suspect
+
+
+def _nearly_sure(levels: Levels, y: Floats, seed: int) -> tuple[Ints, "Sides"]:
+    """Return the levels whose leads hardly ever lose, and the leads of such levels beside the
+    rest, each lead by what the others show, so that what a level shows by chance counts nothing.
+    """
+    k = len(levels.levels)
+    codes = np.where(levels.codes < 0, k, levels.codes)
+    folds = np.random.default_rng(seed).permutation(len(y)) % FOLDS
+
+    def chosen(rows: Bools) -> Bools:
+        n = np.bincount(codes[rows], minlength=k + 1)
+        lost = n - np.bincount(codes[rows], y[rows], k + 1)
+        found: Bools = lost <= LEAK_CONTRARY * (1 - y[rows].mean()) * n
+        found &= n > 0
+        found[k] = False
+        return found
+
+    inside = np.zeros(len(y), dtype=bool)
+    for fold in range(FOLDS):
+        here = folds == fold
+        inside[here] = chosen(~here)[codes[here]]
+    won, n = np.array([y[inside].sum()]), np.array([float(inside.sum())])
+    members = np.flatnonzero(chosen(np.ones(len(y), dtype=bool)))
+    return members, Sides(won, n, y.sum() - won, len(y) - n, len(y))
 
 
 def _sides(levels: Levels, y: Floats) -> "Sides":
@@ -209,19 +261,42 @@ class Sides:
         high: Bools = (bound > np.log(LEAK_ODDS)) & (self.n >= least)
         return high
 
+    def wins(self) -> Bools:
+        """Return where such leads surely and hardly ever lose."""
+        found: Bools = self.high_odds() & self.hardly_lose()
+        return found
+
+    def loses(self) -> Bools:
+        """Return where leads with higher odds have all that win: the rest hardly ever wins."""
+        rest = Sides(self.n_else - self.won_else, self.n_else, self.n - self.won, self.n, self.of)
+        found: Bools = self.high_odds() & rest.hardly_lose()
+        return found
+
     def leaky(self) -> Bools:
-        """Return where, besides, such leads hardly ever lose or the rest hardly ever win, and that
-        is not what most leads do anyway.
+        """Return where such leads hardly ever lose or the rest hardly ever wins.
 
         A strong reason to win has odds as high, but leads that were lost in spite of it.
         """
-        base = (self.won + self.won_else) / np.maximum(self.n + self.n_else, 1)
-        lost = 1 - self.won / np.maximum(self.n, 1)
-        won_else = self.won_else / np.maximum(self.n_else, 1)
-        wins = (lost <= LEAK_CONTRARY * (1 - base)) & (1 - lost >= LEAK_LIFT * base)
-        loses = (won_else <= LEAK_CONTRARY * base) & (1 - won_else >= LEAK_LIFT * (1 - base))
-        sure = wins | loses
-        found: Bools = self.high_odds() & sure
+        found: Bools = self.wins() | self.loses()
+        return found
+
+    def _base(self) -> Floats:
+        return (self.won + self.won_else) / np.maximum(self.n + self.n_else, 1)
+
+    def hardly_lose(self) -> Bools:
+        """Return where leads hardly ever lose, and that is not what most leads do anyway."""
+        base, lost = self._base(), 1 - self.won / np.maximum(self.n, 1)
+        found: Bools = (lost <= LEAK_CONTRARY * (1 - base)) & (1 - lost >= LEAK_LIFT * base)
+        return found
+
+    def never(self) -> Bools:
+        """Return where no lead is lost."""
+        found: Bools = self.won == self.n
+        return found
+
+    def expects(self, lost: float) -> Bools:
+        """Return where there is support and chance gives so many lost leads."""
+        found: Bools = (self.n * (1 - self._base()) >= lost) & (self.n >= LEAK_SUPPORT)
         return found
 
 

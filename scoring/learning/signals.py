@@ -15,7 +15,7 @@ from scoring.learning.notices import Notice
 from scoring.learning.pairs import Pair, find_pairs
 from scoring.learning.projection import project
 from scoring.learning.screening import Screened, screen
-from scoring.learning.shrinkage import folds, shift_to, shrink
+from scoring.learning.shrinkage import FOLDS, folds, shift_to, shrink
 from scoring.learning.table import Table
 
 LEAST_FOR_PAIRS = 300  # outcomes
@@ -174,6 +174,8 @@ def _useful_pairs(
         rows = np.sort(np.random.default_rng(seed).choice(len(y), PAIR_ROWS, replace=False))
         levels = [v.take(rows) for v in levels]
         y, weights = y[rows], weights[rows]
+    if min(y.sum(), len(y) - y.sum()) < FOLDS:
+        return []
     halves = np.random.default_rng(seed + 1).permutation(len(y)) % 2
     fold_of = folds(y, seed + 2)
     gain = np.zeros(len(y))

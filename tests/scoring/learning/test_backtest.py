@@ -149,6 +149,14 @@ def test_train_takes_so_many_and_too_few_are_never_proposed():
     assert result.learned.auc is not None
 
 
+@pytest.mark.parametrize("wins", [2, 498])
+def test_a_handful_of_one_outcome_is_too_few(wins):
+    columns, _ = made("strong", 500, 1)
+    y = (np.arange(500) % 250 == 0) == (wins == 2)
+    result = run_backtest(sheet_of(columns, y.astype(float)), options())
+    assert result.verdict == "too_few"
+
+
 def test_two_outcomes_show_no_probability():
     result = run_backtest(sheet_of(*made("strong", 200, 1)), options(train=2))
     assert result.verdict == "too_few"

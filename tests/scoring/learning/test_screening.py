@@ -116,6 +116,31 @@ def test_a_strong_reason_is_named_and_stays_while_a_sure_one_is_left_out():
     assert not found.muted
 
 
+@pytest.mark.parametrize(("win", "told"), [(1, "100% won"), (0, "0% won")])
+@pytest.mark.parametrize("fill", ["reason", "amount", "zero"])
+def test_what_is_written_down_with_some_of_the_outcomes_is_a_leak(fill, win, told):
+    random = np.random.default_rng(5)
+    columns, y = made("strong", 800)
+    filled = (y == win) & (random.random(800) < 0.4)
+    texts = {
+        "reason": random.choice(["price", "timing", "need", "rival"], 800),
+        "amount": random.integers(100, 9000, 800).astype(str),
+        "zero": random.integers(100, 9000, 800).astype(str),
+    }[fill]
+    columns["Late"] = list(np.where(filled, texts, "0" if fill == "zero" else ""))
+    kept, notices, found = screened(columns, y)
+    assert "Late" not in kept
+    assert notices == {"Late": "leak"}
+    assert f"of {int(filled.sum())} such leads {told}" in found.notices[0].text
+
+
+def test_what_hardly_ever_loses_is_named_on_few_leads():
+    columns, y = made("strong", 800)
+    seen = (y == 1) & (np.random.default_rng(5).random(800) < 0.1)
+    columns["Late"] = ["x" if v else "" for v in seen]
+    assert screened(columns, y)[1] == {"Late": "leak_possible"}
+
+
 def test_what_hardly_ever_wins_is_no_leak_where_few_win():
     random = np.random.default_rng(0)
     has_one = random.random(4000) < 0.45
