@@ -7,12 +7,12 @@ code and a reason that completes the sentence "The cell …".
 import datetime as dt
 import re
 import zoneinfo
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
 from intake.countries import country_code
 from leads.identity import clean_text
+from scoring.learning.dates import MONTHS
 
 DateOrder = Literal["dmy", "mdy", "iso"]
 DecimalMark = Literal[",", "."]
@@ -176,19 +176,6 @@ def truth(cell: str) -> bool:
     raise Refused("not_a_bool", "is neither yes nor no")
 
 
-_MONTHS: Mapping[str, int] = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january jan januar jän jänner", "february feb februar", "march mar märz mär maerz mrz",
-            "april apr", "may mai", "june jun juni", "july jul juli", "august aug",
-            "september sep sept", "october oct oktober okt", "november nov",
-            "december dec dezember dez",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}  # fmt: skip
 _CLOCK = (
     r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?"
     r"\s*([ap]\.?m\.?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?"
@@ -258,8 +245,8 @@ def _parts(cell: str, order: DateOrder) -> tuple[int, int, int, tuple[str | None
         if match := pattern.fullmatch(cell):
             first, second, written, *clock = match.groups()
             name, day_text = (second, first) if day_first else (first, second)
-            if name.casefold() in _MONTHS:
-                return int(written), _MONTHS[name.casefold()], int(day_text), tuple(clock)
+            if name.casefold() in MONTHS:
+                return int(written), MONTHS[name.casefold()], int(day_text), tuple(clock)
     raise Refused("not_a_date", "is not a date")
 
 

@@ -4,8 +4,6 @@ The leads held out are the last in order, or a stratified part; identical rows s
 Everything goes through the product's own definitions and scorecard; nothing is written.
 """
 
-import datetime as dt
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 from core.conditions import FieldType
 from core.errors import FieldProblem, Invalid
 from scoring.features import Bools, Floats, Ints
+from scoring.learning.dates import parse_dates
 from scoring.learning.drift import later_notice
 from scoring.learning.evaluate import (
     Metrics,
@@ -36,16 +35,10 @@ from scoring.learning.table import Table, column_of_texts, is_blank, parse_numbe
 
 LEAST_ROWS = 20
 LEAST_SHOWN = 20  # training outcomes below which no probability is shown
+MOST_SEED = 2**32 - 1  # of scikit-learn
 MOST_OUTCOMES = 20  # values of a column that can be an outcome
 DISTINCT = 0.5  # share of the values that differ from which a column is an id
 INTERACTIONS = 0.02  # AUC by which boosting leads when points miss something
-ORDERED_BY_DATE = (
-    r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})",
-    r"(?P<a>\d{1,2})[-/. ](?P<b>\d{1,2})[-/. ](?P<y>\d{2,4})",
-    r"(?P<d>\d{1,2})[-/. ](?P<name>[A-Za-z]{3})[a-z]*[-/. ,]+(?P<y>\d{2,4})",
-)
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 @dataclass(frozen=True)
@@ -238,7 +231,18 @@ def read_history(
     trusted = tuple(sheet.header[_find(sheet, name, "trust")] for name in options.trust)
     if outcome == order:
         raise Invalid.field("order", "contradiction", "is the outcome itself")
+    if sheet.header[outcome] in trusted:
+        raise Invalid.field("trust", "contradiction", "is the outcome itself")
+    both = [name for name in trusted if sheet.header.index(name) in left_out]
+    if both:
+        text = f"{both[0]} is to be excluded and to be trusted"
+        raise Invalid.field("trust", "contradiction", text)
     notices = list(sheet.notices)
+    for column, what in ((outcome, "outcome"), (order, "order")):
+        if column in left_out:
+            name = sheet.header[column]
+            text = f"{name} is the {what}, so it is no signal anyway."
+            notices.append(Notice("excluded_anyway", name, text))
     labels = sheet.columns[outcome]
     known = np.array([not is_blank(label) for label in labels], dtype=bool)
     y = _won(labels, known, options, sheet.header[outcome], notices)
@@ -247,17 +251,23 @@ def read_history(
         keys = order_keys(sheet.columns[order], sheet.header[order])
         gaps = int((np.isnan(keys) & known).sum())
         if gaps:
-            text = f"{gaps} leads without {sheet.header[order]} are left out."
+            text = (
+                f"{gaps} leads whose {sheet.header[order]} is blank, or no number or date as the "
+                "others are, are left out."
+            )
             notices.append(Notice("order_missing", sheet.header[order], text))
         known &= ~np.isnan(keys)
     rows = np.flatnonzero(known)
     if len(rows) < LEAST_ROWS:
-        text = f"has {len(rows)} leads with an outcome; at least {LEAST_ROWS} are needed"
+        leads = "lead" if len(rows) == 1 else "leads"
+        text = f"has {len(rows)} {leads} with an outcome; at least {LEAST_ROWS} are needed"
         raise Invalid.field("file", "too_few_rows", text)
     if not 0 < y[rows].sum() < len(rows):
         raise Invalid.field("outcome", "one_class", "all leads have the same outcome")
     if keys is not None:
-        rows = rows[np.argsort(keys[rows], kind="stable")]
+        # Leads of one moment have no order; that of the file may be by outcome.
+        by_lot = np.random.default_rng(options.seed).permutation(len(rows))
+        rows = rows[np.lexsort((by_lot, keys[rows]))]
     signals = [i for i in range(len(sheet.header)) if i not in left_out | {outcome, order}]
     types = types or {}
     columns = {
@@ -289,8 +299,9 @@ def _check(options: Options) -> None:
     problems = []
     if not 0.05 <= options.test_share <= 0.95:
         problems.append(FieldProblem("test_share", "out_of_range", "must be between 0.05 and 0.95"))
-    if options.seed < 0:
-        problems.append(FieldProblem("seed", "out_of_range", "must not be negative"))
+    if not 0 <= options.seed <= MOST_SEED:
+        text = f"must be between 0 and {MOST_SEED}"
+        problems.append(FieldProblem("seed", "out_of_range", text))
     if options.train is not None and options.train < 2:
         problems.append(FieldProblem("train", "out_of_range", "must be at least 2"))
     if problems:
@@ -343,46 +354,12 @@ def order_keys(texts: Sequence[str], name: str) -> Floats:
     filled = sorted({text for text in texts if not is_blank(text)})
     found = parse_numbers(filled)
     if len(found) < len(filled):
-        found = _dates(filled)
+        found = parse_dates(filled)
     if not filled or len(found) < 0.95 * len(filled):
         raise Invalid.field("order", "not_an_order", f"{name} holds neither numbers nor dates")
+    if len(set(found.values())) < 2:
+        raise Invalid.field("order", "not_an_order", f"{name} is the same for all leads")
     return np.array([found.get(text, np.nan) for text in texts])
-
-
-def _dates(texts: Sequence[str]) -> dict[str, float]:
-    """Return the days since year 1 of the texts that are dates; 3/4/2024 is 3 April, unless some
-    date of the column can only have the month first.
-    """
-    patterns = [re.compile(pattern) for pattern in ORDERED_BY_DATE]
-    matches = {text: next((m for p in patterns if (m := p.match(text))), None) for text in texts}
-    pairs = [m.groupdict() for m in matches.values() if m and "a" in m.groupdict()]
-    month_first = any(int(p["b"]) > 12 for p in pairs) and not any(int(p["a"]) > 12 for p in pairs)
-    found = {}
-    for text, match in matches.items():
-        if match is None:
-            continue
-        parts = match.groupdict()
-        year = int(parts["y"]) + (2000 if len(parts["y"]) == 2 else 0)
-        if "a" in parts:
-            day, month = int(parts["a"]), int(parts["b"])
-            day, month = (month, day) if month_first else (day, month)
-        elif "name" in parts:
-            if parts["name"].casefold() not in _MONTHS:
-                continue
-            day, month = int(parts["d"]), _MONTHS.index(parts["name"].casefold()) + 1
-        else:
-            day, month = int(parts["d"]), int(parts["m"])
-        try:
-            days = dt.date(year, month, day).toordinal()
-        except ValueError:
-            continue
-        clock = _CLOCK.search(text, match.end())
-        seconds = 0.0
-        if clock:
-            hours, minutes, rest = clock.groups()
-            seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest or 0)
-        found[text] = days + seconds / 86_400
-    return found
 
 
 def split(history: History, options: Options) -> tuple[Ints, Ints]:

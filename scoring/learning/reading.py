@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from scoring.learning.notices import Notice
 DELIMITERS = (",", ";", "\t", "|")
 MOST_BYTES = 1024 * 1024 * 1024
 SAMPLE_RECORDS = 200
+_DECLARED = re.compile("sep=([,;\t|])\r?\n", re.IGNORECASE)
 LEAST_WHOLE = 0.5  # share of records that must have as many cells as the header
 
 
@@ -32,8 +34,12 @@ def read_sheet(raw: bytes) -> Sheet:
     """Parse a file's bytes; raise Invalid when it is no CSV with a header and rows."""
     if len(raw) > MOST_BYTES:
         raise _not_a_csv("has more than 1 GB")
-    text = decode(raw)
-    delimiter = detect_delimiter(text)
+    if not raw.strip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"):
+        raise _not_a_csv("is empty")
+    text = decode(raw).lstrip("\r\n")
+    declared = _DECLARED.match(text)  # Excel's first line
+    text = text[declared.end() :] if declared else text
+    delimiter = declared[1] if declared else detect_delimiter(text)
     notices: list[Notice] = []
     try:
         records = _records(text, delimiter)
@@ -50,19 +56,26 @@ def read_sheet(raw: bytes) -> Sheet:
         raise _not_a_csv(f"has {len(rows) - len(whole)} of {len(rows)} rows unlike its header")
     if len(whole) < len(rows):
         left_out = len(rows) - len(whole)
-        text = f"{left_out} rows have more or fewer cells than the header and are left out."
+        rows_have = "row has" if left_out == 1 else "rows have"
+        text = f"{left_out} {rows_have} more or fewer cells than the header, and so left out."
         notices.append(Notice("ragged_rows", "", text))
     columns = [[cell.strip() for cell in column] for column in zip(*whole, strict=True)]
     return Sheet(header, columns, notices)
 
 
 def decode(raw: bytes) -> str:
-    """Return the text: UTF-16 and UTF-8 by their marks, else UTF-8, else Windows' Latin-1."""
+    """Return the text: UTF-16 and UTF-8 by their marks, UTF-16 without one by the zeros of Western
+    letters, else UTF-8, else Windows' Latin-1.
+    """
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             return raw.decode("utf-16")
         except UnicodeDecodeError as error:
             raise _not_a_csv(f"is marked as UTF-16 and is not: {error.reason}") from None
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros, letters = raw[start:4096:2], raw[1 - start : 4096 : 2]
+        if len(zeros) > 1 and zeros.count(0) > LEAST_WHOLE * len(zeros) and 0 not in letters:
+            return raw.decode(encoding, errors="replace")
     if b"\0" in raw[:4096]:
         raise _not_a_csv("is a binary file")
     raw = raw.replace(b"\0", b"")

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scoring.features import Bools, Floats, Ints
-from scoring.learning.levels import Levels, least_support, make_levels
+from scoring.learning.dates import are_moments, looks_like_dates
+from scoring.learning.levels import LONGEST, Levels, least_support, make_levels
 from scoring.learning.notices import Notice
-from scoring.learning.table import Column, Table, looks_like_dates
+from scoring.learning.table import Column, Table
 
 SURE_Z = 1.645  # standard errors of a bound that is sure at one-sided 95 %
 LEAK_AUC = 0.90  # of the field alone: the lower 95 % bound, since few outcomes show more by chance
@@ -68,8 +69,7 @@ def screen(table: Table, y: Floats, seed: int = 0, trusted: Collection[str] = ()
             notices.append(Notice("mixed_values", column.name, text))
         levels = make_levels(column, least)
         if len(levels.levels) < 2:
-            text = f"{column.name} is the same for nearly all leads and is left out."
-            notices.append(Notice("constant", column.name, text))
+            notices.append(_without_levels(column))
             continue
         leak, leaky = find_leak(levels, y, seed)
         if leak is not None and column.name in trusted:
@@ -125,13 +125,13 @@ def why_unusable(column: Column, least: int) -> Notice | None:
         if column.type == "number" and _runs(column, known):
             text = f"{name} is a running number or an identifier and is left out."
             return Notice("identifier", name, text)
-        return None
+        assert column.numbers is not None
+        return _date(name) if are_moments(column.numbers[known]) else None
     assert column.codes is not None
     counts = np.bincount(column.codes[known], minlength=len(column.values))
     used = [value for value, count in zip(column.values, counts, strict=True) if count]
     if looks_like_dates(used):
-        text = f"{name} holds dates; a date is no signal. It can be the order of the leads."
-        return Notice("date", name, text)
+        return _date(name)
     least = max(least, round(FREQUENT_SHARE * len(known)))
     frequent = float(counts[counts >= least].sum()) / n
     if frequent >= LEAST_GROUPED or n < 2 * least:
@@ -142,6 +142,19 @@ def why_unusable(column: Column, least: int) -> Notice | None:
         return Notice("free_text", name, f"{name} is free text and is left out.")
     text = f"{name} has {len(used)} different values, few of them often, and is left out."
     return Notice("too_many_values", name, text)
+
+
+def _without_levels(column: Column) -> Notice:
+    if any(len(value) > LONGEST for value in column.values):
+        text = f"{column.name} has values of more than {LONGEST} characters and is left out."
+        return Notice("free_text", column.name, text)
+    text = f"{column.name} is the same for nearly all leads and is left out."
+    return Notice("constant", column.name, text)
+
+
+def _date(name: str) -> Notice:
+    text = f"{name} holds dates; a date is no signal. It can be the order of the leads."
+    return Notice("date", name, text)
 
 
 def _runs(column: Column, known: Bools) -> bool:

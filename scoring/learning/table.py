@@ -11,16 +11,24 @@ import numpy as np
 from core.conditions import FieldType
 from scoring.features import Bools, Floats, Ints
 
-BLANKS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "?", "nil", "<na>"})
+BLANKS = frozenset(
+    "na n/a #n/a nan null none - -- ? nil <na> inf +inf -inf infinity -infinity "
+    "#div/0! #ref! #value! #name? #num! #null!".split()
+) | {""}
 MOSTLY = 0.9  # share of the values that must be numbers or dates for the field to be one
 LARGEST = 1e15  # what a condition may compare with
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
-_BEFORE = re.compile(r"^([€$£¥]|eur|usd|gbp)\s*", re.IGNORECASE)
-_AFTER = re.compile(r"\s*([€$£¥%]|eur|usd|gbp)$", re.IGNORECASE)
-_DATE = re.compile(
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?\s*(Z|[-+]\d{2}:?\d{2})?"
-    r"|\d{1,2}[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ,]+\d{2,4}([ T,]+\d{1,2}:\d{2}(:\d{2})?)?"
+_SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u202f]+")
+_APOSTROPHE = re.compile(r"(?<=\d)['’](?=\d{3})")
+_SIGNS = (
+    r"(?:us\$|[€$£¥%]|eur|euros?|usd|gbp|chf|sfr\.?|fr\.|rs\.?|kr\.?|pln|zł|czk|kč|dkk|sek|nok)"
 )
+_UNIT = re.compile(rf"^{_SIGNS}|{_SIGNS}$", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(\.\d{3})+")  # in the notation with decimal commas
+_CODE = re.compile(r"0\d+")  # such a number is a code: of a place, a product or a telephone
+_TELEPHONE = re.compile(r"[+0]\d{7,}")
+LEAST_CODES = 0.01  # of the values, from which the field is one of codes
+LEAST_GROUPED = 3  # different numbers that points between thousands must explain
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,10 @@ def column_of_texts(name: str, texts: Sequence[str], kind: FieldType | None = No
     parsed = parse_numbers(present)
     numeric = sum(len(by_text[text]) for text in parsed)
     total = sum(len(by_text[text]) for text in present)
-    if kind == "number" or (kind is None and parsed and numeric >= MOSTLY * total):
+    coded = sum(len(by_text[text]) for text in parsed if _CODE.fullmatch(text.strip()))
+    if kind is None and numeric >= MOSTLY * total and numeric > 0 and coded < LEAST_CODES * total:
+        kind = "number"
+    if kind == "number":
         numbers = np.full(len(texts), np.nan)
         for text, value in parsed.items():
             numbers[by_text[text]] = value
@@ -149,15 +160,15 @@ def parse_numbers(texts: Sequence[str]) -> dict[str, float]:
     """
     bare = {text: _bare(text) for text in texts}
     commas = [value for value in bare.values() if "," in value]
-    decimal = bool(commas) and all(_is_decimal_comma(value) for value in commas)
     certain = any(len(value.rpartition(",")[2]) != 3 or "." in value for value in commas)
+    decimal = certain and all(_is_decimal_comma(value) for value in commas)
+    points = decimal or (not commas and _point_groups(list(bare.values())))
     found = {}
     for text, value in bare.items():
-        if decimal and certain:
-            value = value.replace(".", "").replace(",", ".") if "," in value else value
-        else:
-            value = re.sub(r",(?=\d{3}(\D|$))", "", value)
-        if _NUMBER.fullmatch(value):
+        if points and _THOUSANDS.fullmatch(value.partition(",")[0]):
+            value = value.replace(".", "")
+        value = value.replace(",", ".") if decimal else re.sub(r",(?=\d{3}(\D|$))", "", value)
+        if _NUMBER.fullmatch(value) and not _TELEPHONE.fullmatch(value):
             number = float(value)
             if math.isfinite(number) and abs(number) < LARGEST:
                 found[text] = number
@@ -165,16 +176,27 @@ def parse_numbers(texts: Sequence[str]) -> dict[str, float]:
 
 
 def _bare(text: str) -> str:
-    undressed = _AFTER.sub("", _BEFORE.sub("", text.strip()))
-    return undressed.replace("\u00a0", "").replace(" ", "")
+    """Return a text without spaces, signs of currency and marks between thousands, as −1234.5."""
+    compact = _SPACES.sub("", text).replace("−", "-")
+    if compact.startswith("(") and compact.endswith(")"):
+        compact = f"-{compact[1:-1]}"
+    minus = compact.startswith("-")
+    compact = _UNIT.sub("", _UNIT.sub("", compact[minus:]))
+    return "-" * minus + _APOSTROPHE.sub("", compact.removeprefix("'"))
+
+
+def _point_groups(values: Sequence[str]) -> bool:
+    """Return whether points stand between thousands: before three digits always, and only in
+    numbers that are large enough. Three decimals would be written in small numbers, too.
+    """
+    pointed = {value for value in values if "." in value}
+    if len(pointed) < LEAST_GROUPED or not all(_THOUSANDS.fullmatch(v) for v in pointed):
+        return False
+    plain = [value for value in values if value not in pointed and _NUMBER.fullmatch(value)]
+    twice = any(value.count(".") > 1 for value in pointed)
+    return twice or (bool(plain) and all(abs(float(value)) < 1000 for value in plain))
 
 
 def _is_decimal_comma(value: str) -> bool:
     whole, _, fraction = value.rpartition(",")
     return "," not in whole and "." not in fraction
-
-
-def looks_like_dates(values: Sequence[str]) -> bool:
-    """Return whether nearly all of the values are dates."""
-    dates = sum(_DATE.fullmatch(value) is not None for value in values)
-    return bool(values) and dates >= MOSTLY * len(values)

@@ -1,5 +1,6 @@
 """Shows what learned weights would have been worth on past leads; writes nothing."""
 
+import csv
 import json
 from math import isnan
 from pathlib import Path
@@ -26,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="a CSV with a header")
         parser.add_argument("--outcome", required=True, help="the column that holds the outcome")
         parser.add_argument("--positive", required=True, help="its value for a lead that was won")
-        parser.add_argument("--exclude", default="", help="columns that must be no signal: A,B")
+        parser.add_argument(
+            "--exclude", default="", help='columns that must be no signal: A,B or "A, Inc",B'
+        )
         parser.add_argument(
             "--trust", default="", help="columns that count though they give the outcome away: A,B"
         )
@@ -46,8 +49,8 @@ class Command(BaseCommand):
         wanted = Options(
             outcome=options["outcome"],
             positive=options["positive"],
-            exclude=tuple(name for name in options["exclude"].split(",") if name.strip()),
-            trust=tuple(name for name in options["trust"].split(",") if name.strip()),
+            exclude=_names(options["exclude"]),
+            trust=_names(options["trust"]),
             order=options["order"],
             test_share=options["test_share"],
             seed=options["seed"],
@@ -110,6 +113,11 @@ class Command(BaseCommand):
             )
         for notice in result.notices:
             write(f"! {notice.text}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return the columns of a list in which a name with a comma stands in quotes."""
+    return tuple(name for name in next(csv.reader([text]), []) if name.strip())
 
 
 def _plain(value: str | float) -> str | float | None:

@@ -99,6 +99,19 @@ def test_with_an_order_the_last_leads_are_held_out_and_the_order_is_no_signal():
     assert "Day" not in {line.field for line in result.lines}
 
 
+def test_leads_of_one_moment_are_not_held_out_by_the_order_of_the_file():
+    columns, y = made("strong", 600, 1)
+    by_outcome = np.argsort(-y, kind="stable")
+    columns = {name: [texts[i] for i in by_outcome] for name, texts in columns.items()}
+    columns["Year"] = ["2023" if i % 2 else "2024" for i in range(600)]
+    history = read_history(sheet_of(columns, y[by_outcome]), options(order="Year"))
+    _, test = split(history, options(order="Year"))
+    assert history.y[test].mean() == pytest.approx(y.mean(), abs=0.1)
+    columns["Year"] = ["2024"] * 600
+    with pytest.raises(Invalid, match="the same for all leads"):
+        run_backtest(sheet_of(columns, y[by_outcome]), options(order="Year"))
+
+
 def test_identical_rows_stay_on_one_side():
     columns, y = made("strong", 300)
     often = np.repeat(np.arange(300), np.random.default_rng(0).integers(1, 4, size=300))
@@ -191,6 +204,9 @@ def test_odd_outcomes_are_named():
         ({"order": "When"}, "order", "unknown_column"),
         ({"order": "Industry"}, "order", "not_an_order"),
         ({"order": "Outcome"}, "order", "contradiction"),
+        ({"trust": ("Outcome",)}, "trust", "contradiction"),
+        ({"trust": ("Pages",), "exclude": ("Pages",)}, "trust", "contradiction"),
+        ({"seed": 2**32}, "seed", "out_of_range"),
         ({"test_share": 0.0}, "test_share", "out_of_range"),
         ({"test_share": float("nan")}, "test_share", "out_of_range"),
         ({"train": 1}, "train", "out_of_range"),
@@ -268,6 +284,7 @@ def test_odd_columns_are_named_and_never_a_traceback(n, wins, train):
         (["1/2/2024", "13/1/2024", "3/1/24"], [2, 1, 0]),
         (["2/1/2024", "1/13/2024", "1/3/24"], [2, 1, 0]),
         (["3 Mar 2024", "28-feb-2024", "1 March 2024"], [1, 2, 0]),
+        (["Mar 3, 2024", "28. Februar 2024", "Q1 2024"], [2, 1, 0]),
         (["2024-01-01 10:00", "2024-01-01 09:59", "2024-01-01 10:00:30"], [1, 0, 2]),
     ],
 )

@@ -29,9 +29,11 @@ def test_json_is_all_that_it_prints(history):
 
 
 def test_the_text_names_the_lines_and_the_floor(history):
-    text = run(history, "--outcome", "Outcome", "--positive", "won", "--exclude", "Colour, Pages")
+    left_out = '"Colour",Pages,outcome'
+    text = run(history, "--outcome", "Outcome", "--positive", "won", "--exclude", left_out)
     assert "Budget: " in text
     assert "Colour" not in text
+    assert "Outcome is the outcome, so it is no signal anyway." in text
     assert "A perfect model" in text
 
 

@@ -5,14 +5,19 @@ from scoring.learning.reading import read_sheet
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", "utf-8 utf-8-sig utf-16 utf-16-le utf-16-be cp1252".split())
 def test_any_delimiter_and_encoding_is_read(delimiter, encoding):
     rows = [["Größe", "Ort", "Won"], ["10", "Köln", "yes"], ["3,5", "Zürich", "no"]]
-    quoted = "\r\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
+    quoted = "\r\n" + "\r\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
     sheet = read_sheet(quoted.encode(encoding))
     assert sheet.header == rows[0]
     assert sheet.columns[1] == ["Köln", "Zürich"]
     assert sheet.n == 2
+
+
+def test_the_first_line_of_a_spreadsheet_tells_the_delimiter():
+    sheet = read_sheet(b"sep=;\r\na;b,c;d\r\n1;2,3;4\r\n")
+    assert sheet.header == ["a", "b,c", "d"]
 
 
 def test_empty_and_repeated_names_are_made_different_and_told():
