@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from accounts.policies import can_change_configuration
@@ -19,7 +20,7 @@ from leads.identity import clean_text
 from leads.models import Lead
 from leads.policies import can_change_lead
 from scoring.live import live_config
-from scoring.models import Feedback
+from scoring.models import Feedback, Proposal
 from scoring.rescoring import lock
 from scoring.selectors import LedgerLine, explain
 
@@ -132,17 +133,23 @@ def answer_by_versions() -> int:
             model_version__key__in=list(lives),
         )
         .exclude(compared_with_id__in=[live.id for live in lives.values()])
-        .values_list("pk", "model_version__key", "signal", "verdict", "points")
+        .annotate(before=Coalesce("old_points", "points"))
+        .values_list("pk", "model_version__key", "signal", "verdict", "before")
         .order_by("pk")[:ANSWER_BATCH]
     )
-    ids, versions, points, moved = [], [], [], []
+    worth = _worth([live.id for live in lives.values()])
+    ids, versions, olds, points, moved = [], [], [], [], []
     for pk, key, signal, verdict, before in behind:
         live = lives[key]
         now = next((s.points for s in live.model.signals if s.key == signal), 0.0)
+        factor = worth.get((live.id, signal), 1.0)
+        before = round(before * factor, 1) if factor != 1.0 else before
+        slack = 0.0 if factor == 1.0 else max(0.1, 0.01 * abs(before))  # what rounding does
         ids.append(pk)
         versions.append(live.id)
+        olds.append(before)
         points.append(now)
-        lowered, raised = now < before, now > before
+        lowered, raised = now < before - slack, now > before + slack
         moved.append(
             (verdict == Feedback.Verdict.TOO_HIGH and lowered)
             or (verdict == Feedback.Verdict.TOO_LOW and raised)
@@ -156,14 +163,28 @@ def answer_by_versions() -> int:
             SET compared_with_id = n.version,
                 answered_at = CASE WHEN n.moved THEN leadqual_now() END,
                 answered_version_id = CASE WHEN n.moved THEN n.version END,
+                old_points = n.old,
                 new_points = CASE WHEN n.moved THEN n.points END
-            FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::boolean[])
-                AS n(id, version, points, moved)
+            FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::boolean[])
+                AS n(id, version, old, points, moved)
             WHERE f.id = n.id AND f.answered_at IS NULL
             """,
-            [ids, versions, points, moved],
+            [ids, versions, olds, points, moved],
         )
     return len(ids)
+
+
+def _worth(version_ids: list[int]) -> dict[tuple[int, str], float]:
+    """Return by version and signal what a point of the version before is worth in its own points,
+    where its proposal said that a point is worth something else; one query.
+    """
+    approved = Proposal.objects.filter(version__in=version_ids, state=Proposal.State.APPROVED)
+    return {
+        (version_id, line["key"]): line["old_scaled"] / line["old"]
+        for version_id, lines in approved.values_list("version_id", "evidence__lines")
+        for line in lines or []
+        if line.get("old_scaled") is not None and line["old"]
+    }
 
 
 def open_feedback(lead_id: int, rep: User) -> dict[str, Feedback]:
@@ -249,14 +270,18 @@ def told(feedback: Feedback) -> str:
     """Say in one sentence what came of somebody's feedback."""
     label = feedback.label
     if feedback.answered_version is not None and feedback.new_points is not None:
-        fewer = feedback.new_points < feedback.points
-        asked = "counts too much" if fewer else "counts too little"
+        old = feedback.points if feedback.old_points is None else feedback.old_points
+        fewer = feedback.new_points < old
+        said = f"You said the points for {label} are too {'high' if fewer else 'low'}"
         number = feedback.answered_version.number
         if feedback.new_points == 0:
-            return f"You said {label} {asked}; v{number} gives it no points any more."
+            return f"{said}; v{number} gives none any more."
         moved = "lowered" if fewer else "raised"
-        before, after = _number(feedback.points), _number(feedback.new_points)
-        return f"You said {label} {asked}; v{number} {moved} it {before} → {after}."
+        before, after = _number(old), _number(feedback.new_points)
+        text = f"{said}; v{number} {moved} them {before} → {after}"
+        if old != feedback.points:
+            text += f" ({_number(feedback.points)} before, when a point was worth something else)"
+        return f"{text}."
     who = str(feedback.answered_by) if feedback.answered_by else "A model owner"
     return f"{who} on your feedback about {label}: {feedback.answer}"
 

@@ -309,7 +309,8 @@ class Feedback(models.Model):
     One is open for each person, lead and signal; changing it changes that row. `line_points` are
     what the line gave then, `points` what the signal's best gave in `model_version`. It is closed
     by an answer: of a model owner, or of a later version (`answered_version`) that moved the points
-    in the asked direction. `compared_with` is the newest live version that it was held against.
+    in the asked direction, to `new_points`. `compared_with` is the newest live version that it was
+    held against, and `old_points` are `points` in the points of that one.
     """
 
     class Verdict(models.TextChoices):
@@ -352,6 +353,7 @@ class Feedback(models.Model):
     answered_version = models.ForeignKey(
         ModelVersion, null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
+    old_points = models.FloatField(null=True)
     new_points = models.FloatField(null=True)
     answer = models.CharField(max_length=500, blank=True)
     seen_at = models.DateTimeField(null=True)

@@ -9,7 +9,7 @@ from core.errors import Forbidden, Invalid, NotFound
 from leads.models import Lead
 from scoring import feedback
 from scoring.feedback import answer_by_versions, feedback_by_signal, give_feedback
-from scoring.models import Feedback, ModelVersion
+from scoring.models import Feedback, ModelVersion, Proposal
 from scoring.publishing import publish_model
 from tests import factories
 
@@ -98,9 +98,10 @@ def test_a_version_that_moves_the_points_as_asked_answers_those_who_asked(
     assert answer_by_versions() == 0
     told = {f.signal: feedback.told(f) for f in feedback.unread_answers(rep, lead.pk)}
     number = version.number
+    said = "You said the points for {} are too high; v{} {}."
     assert told == {
-        "company_size": f"You said Company size counts too much; v{number} lowered it 10 → 3.",
-        "region": f"You said Region counts too much; v{number} gives it no points any more.",
+        "company_size": said.format("Company size", number, "lowered them 10 → 3"),
+        "region": said.format("Region", number, "gives none any more"),
     }
     assert set(feedback.open_feedback(lead.pk, rep)) == {against.signal, fine.signal}
     # Against what was asked first, then as asked: the second version answers.
@@ -113,6 +114,45 @@ def test_a_version_that_moves_the_points_as_asked_answers_those_who_asked(
     for answered in (lowered, gone, against):
         feedback.mark_seen(answered.pk, by=rep)
     assert not feedback.unread_answers(rep)
+
+
+def test_a_version_whose_points_are_worth_something_else_is_held_against_what_they_were_worth(
+    lead: Lead, rep: User
+) -> None:
+    for signal, verdict in (
+        ("company_size", "too_low"),
+        ("industry", "too_low"),
+        ("region", "too_high"),
+    ):
+        give_feedback(lead, signal, verdict, by=rep)
+    before = _live()
+    after = _publish(company_size=15, industry=15, region=6)
+    lines = [
+        {"key": "company_size", "old": 10.0, "old_scaled": 15.0},  # more points, worth the same
+        {"key": "industry", "old": 8.0, "old_scaled": 12.0},
+        {"key": "region", "old": 5.0, "old_scaled": 7.5},  # more points, worth less
+    ]
+    Proposal.objects.create(
+        key="b2b",
+        origin="learned",
+        live=before,
+        version=after,
+        verdict="propose",
+        state="approved",
+        evidence={"lines": lines},
+        fingerprint="x",
+    )
+    answer_by_versions()
+    assert set(feedback.open_feedback(lead.pk, rep)) == {"company_size"}
+    told = {f.signal: feedback.told(f) for f in feedback.unread_answers(rep)}
+    assert f"v{after.number} raised them 12 → 15 (8 before" in told["industry"]
+    assert f"v{after.number} lowered them 7.5 → 6 (5 before" in told["region"]
+    # From then on it is held against what it was worth there.
+    _publish(company_size=15.5)
+    answer_by_versions()
+    assert not feedback.open_feedback(lead.pk, rep)
+    told = {f.signal: feedback.told(f) for f in feedback.unread_answers(rep)}
+    assert "15 → 15.5 (10 before" in told["company_size"]
 
 
 def test_a_model_owner_answers_in_words_once(lead: Lead, rep: User, model_owner: User) -> None:
