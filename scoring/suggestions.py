@@ -36,7 +36,7 @@ from scoring.policies import can_change_models
 from scoring.previewing import with_model
 from scoring.proposing import SEED
 from scoring.relearning import HOT, WARM
-from scoring.training import Training, read_training, scored
+from scoring.training import Training, of_model, read_training, scored
 from scoring.trusting import trusted_of
 
 FIND, TAKE = "suggest", "take_signals"
@@ -108,8 +108,8 @@ def _live_id(key: str) -> int | None:
 
 
 def _past(key: str) -> tuple[Training, Table, dict[str, str]]:
-    """Return the past leads of a model's segment with all fields that are known on arrival, and
-    the field behind each column's name.
+    """Return the past leads of a model's segment (of the fallback, those that it would have scored)
+    with all fields that are known on arrival, and the field behind each column's name.
     """
     config = live_config()
     live = next((m for m in config.everything if m.key == key), None)
@@ -117,7 +117,9 @@ def _past(key: str) -> tuple[Training, Table, dict[str, str]]:
         raise NotFound
     fields = _arrival_fields()
     training = read_training([config], fields)
-    if live.icp.segment:
+    if live.icp.fallback:
+        training = of_model(training, live, config)
+    elif live.icp.segment:
         types = field_types(all_fields())
         truth = conditions.evaluate(live.icp.segment, training.rows.facts, types)
         training = training.take(np.flatnonzero(truth == conditions.TRUE))
@@ -245,7 +247,7 @@ def _take_chunk(job: Job, args: dict[str, Any]) -> dict[str, int]:
     result = suggestion.result
     measured = None
     if "backtest" in result:
-        kept = ("seed", "trained_on", "tested_on", "backtest", "warnings")
+        kept = ("n", "won", "seed", "trained_on", "tested_on", "backtest", "warnings")
         found = {name: result[name] for name in kept if name in result}
         if out := len(result["lines"]) - len(args["keep"]):
             word = "line was" if out == 1 else "lines were"

@@ -120,7 +120,7 @@ def set_control(request: HttpRequest) -> HttpResponse:
         setting = control.set_control(share / 100, int(seed), by=viewer)
     except Invalid as error:
         return _page(request, problem=error.message, status=error.status)
-    word = f"{setting.share:.1%} of cold leads" if setting.share else "nobody new"
+    word = f"{100 * setting.share:g} % of cold leads" if setting.share else "nobody new"
     messages.success(request, f"The control group takes in {word} from now on.")
     return _to_criteria(request)
 

@@ -166,8 +166,9 @@ def drift_notice(y: Floats, recency: Recency) -> Notice | None:
         rates = won / (won + lost)
         if np.ptp(rates) >= LEAST_RANGE and chi2_contingency([won, lost]).pvalue < SURE:
             text = (
-                f"The share won moved between {rates.min():.0%} and {rates.max():.0%} over time, "
-                f"{rates[-1]:.0%} last. Probabilities hold only while it stays."
+                f"The share won moved between {100 * rates.min():.0f} % and "
+                f"{100 * rates.max():.0f} % over time, {100 * rates[-1]:.0f} % last. "
+                "Probabilities hold only while it stays."
             )
             return Notice("drift", "", text)
     for life, what in ((recency.half_life, "an outcome"), (recency.level, "how often leads win")):
@@ -186,7 +187,7 @@ def later_notice(y: Floats, p: Floats) -> Notice | None:
     if abs(float(y.mean()) - expected) <= 3 * spread:
         return None
     text = (
-        f"The later leads won {y.mean():.0%} where {expected:.0%} was expected: "
+        f"The later leads won {100 * y.mean():.0f} % where {100 * expected:.0f} % was expected: "
         "the base rate has moved."
     )
     return Notice("drift", "", text)

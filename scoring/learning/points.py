@@ -178,7 +178,7 @@ def define(learned: Learned, table: Table, name: str = "Suggested") -> Definitio
         "p": {
             "of": "points",
             "anchors": [[a, float(expit(o))] for a, o in zip(ANCHORS, odds, strict=True)],
-            "label": f"Learned from {learned.n} outcomes, {learned.won} won",
+            "label": f"Learned from {learned.n:,} outcomes, {learned.won:,} won",
             "learned": {"n": learned.n, "won": learned.won, "covariance": spread},
         },
     }

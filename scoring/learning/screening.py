@@ -191,8 +191,8 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
     with_it = np.isin(levels.codes, members)
     text = (
         f"{name} “{levels.label(members.tolist())}”: of {int(with_it.sum())} such leads "
-        f"{y[with_it].mean():.1%} won, of the others {y[~with_it].mean():.1%}"
-    ).replace(".0%", "%")
+        f"{100 * y[with_it].mean():.1f} % won, of the others {100 * y[~with_it].mean():.1f} %"
+    ).replace(".0 %", " %")
     if not telling:
         text = f"{text}. Leave it out unless it is known before the outcome."
         return Notice("leak_possible", name, text), leaky

@@ -7,12 +7,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team, User
+from core.clock import now
+from core.errors import Invalid
 from core.models import Job
-from leads.models import CustomField, Lead
+from leads.models import CustomField, Lead, Outcome
 from scoring import reviewing
 from scoring.models import ModelVersion, Proposal, RefusedSignal, Snapshot, Standing, Suggestion
 from scoring.proposal_selectors import read_proposal
 from scoring.suggestions import find
+from tests import factories
 from tests.scoring.test_proposing import done, history
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +36,9 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
         trial = "long" if won == (random.random() < 0.97) else "short"
         lead.custom = {"plan": "Gold" if gold else "Basic", "mood": mood, "trial": trial}
         lead.save(update_fields=["custom"])
+    consumer = factories.make_lead(kind="b2c")  # of another segment
+    Outcome.objects.create(lead=consumer, round=1, result="won", at=now())
+    Lead.objects.filter(pk=consumer.pk).update(stage="won")
     client.force_login(model_owner)
     address = client.post("/scoring/suggestions/", {"key": "b2b"})["Location"]
     found = Suggestion.objects.get()
@@ -60,8 +66,10 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     found.refresh_from_db()
     assert done(found.job).state == Job.State.SUCCEEDED, found.job.error
     assert done(Job.objects.get(kind="appraise")).state == Job.State.SUCCEEDED
-    proposal = Proposal.objects.get()
+    proposal, result = Proposal.objects.get(), found.result
     assert (proposal.verdict, proposal.author) == ("propose", model_owner)
+    assert (proposal.evidence["n"], proposal.evidence["won"]) == (result["n"], result["won"])
+    assert result["n"] == 300  # not the consumer
     assert proposal.get_origin_display() == "From suggested signals"
     assert proposal.evidence["trained_on"]["to"] <= proposal.evidence["tested_on"]["from"]
     assert client.post(f"{address}take/", {"use": keep}).status_code == 409  # once
@@ -118,6 +126,8 @@ def test_lines_are_measured_in_the_place_of_the_fit_lines_beside_all_that_stays(
         for snapshot in Snapshot.objects.filter(lead=lead):
             snapshot.facts |= {"engagement": asked, "tracked": True}
             snapshot.save(update_fields=["facts"])
+    with pytest.raises(Invalid, match="of 100"):
+        find("general")  # it scores none of them
     metrics = find("b2b")["backtest"]["metrics"]
     assert metrics["live"]["auc"] > 0.65
     assert metrics["ours"]["auc"] > metrics["live"]["auc"] - 0.02

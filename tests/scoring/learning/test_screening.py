@@ -116,7 +116,7 @@ def test_a_strong_reason_is_named_and_stays_while_a_sure_one_is_left_out():
     assert not found.muted
 
 
-@pytest.mark.parametrize(("win", "told"), [(1, "100% won"), (0, "0% won")])
+@pytest.mark.parametrize(("win", "told"), [(1, "100 % won"), (0, "0 % won")])
 @pytest.mark.parametrize("fill", ["reason", "amount", "zero"])
 def test_what_is_written_down_with_some_of_the_outcomes_is_a_leak(fill, win, told):
     random = np.random.default_rng(5)
