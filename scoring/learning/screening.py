@@ -27,6 +27,8 @@ LEAK_NEVER, LEAK_NAMED = 30.0, 10.0
 COPY_INFORMATION = 0.80  # shared by two fields, of what the richer one holds
 COPY_RANK = 0.98  # correlation of ranks of two numbers
 COPY_ROWS = 20_000  # leads looked at for copies
+COPY_SUSPECT = 0.4  # shared information from which gaps may hide a copy
+LEAST_RANKED = 20  # leads
 TEXT_LENGTH, TEXT_WORDS = 40, 5  # means from which distinct texts are prose
 MOST_FIELDS = 60
 LEAST_GROUPED = 0.2  # share of the values that must be frequent for a field of many
@@ -352,36 +354,62 @@ def rank_auc(y: Floats, score: Floats) -> float:
 
 
 def without_copies(usable: Sequence[Levels], table: Table) -> tuple[list[Levels], list[Notice]]:
-    """Return the fields without copies: of each cluster the one most like all others stays."""
+    """Return the fields without copies: of those alike stays the one that is like most others, is
+    filled in most often and is most like them.
+    """
     m = len(usable)
     rows = np.arange(table.n)
     if table.n > COPY_ROWS:
         rows = np.linspace(0, table.n - 1, COPY_ROWS).astype(np.int64)
+    columns = [table.columns[v.field] for v in usable]
     codes = [np.where(v.codes[rows] < 0, len(v.levels), v.codes[rows]) for v in usable]
     entropies = [_entropy(np.bincount(c)) for c in codes]
+    known = [~column.missing[rows] for column in columns]
     alike = np.eye(m)
     for i in range(m):
         for j in range(i):
             alike[i, j] = alike[j, i] = _likeness(codes[i], codes[j], entropies[i], entropies[j])
+            if COPY_SUSPECT <= alike[i, j] < COPY_INFORMATION:
+                both = known[i] & known[j]
+                if both.all() or both.sum() < COPY_INFORMATION * (known[i] | known[j]).sum():
+                    continue
+                there = _alike_where(both, codes[i], codes[j], columns[i], columns[j], rows)
+                alike[i, j] = alike[j, i] = max(alike[i, j], there)
     for group in _by_ranks([v.field for v in usable], table, rows):
         for i, j, rho in group:
             alike[i, j] = alike[j, i] = max(alike[i, j], rho)
-    keep, notices = [], []
-    left = set(range(m))
-    for i in range(m):
-        if i not in left:
-            continue
-        cluster = [j for j in sorted(left) if alike[i, j] >= COPY_INFORMATION]
-        chosen = max(cluster, key=lambda j: (round(float(alike[j, cluster].sum()), 9), -j))
-        cluster = [j for j in sorted(left) if alike[chosen, j] >= COPY_INFORMATION]
-        left -= set(cluster)
-        keep.append(chosen)
-        for j in cluster:
-            if j != chosen:
-                name, other = usable[j].field, usable[chosen].field
-                text = f"{name} says the same as {other}: the two are counted once, as {other}."
-                notices.append(Notice("copy", name, text))
-    return [usable[i] for i in sorted(keep)], notices
+    near = alike >= COPY_INFORMATION
+    filled = np.array([k.sum() for k in known])
+    left = near.copy()  # columns are cleared of fields that are counted already
+    chosen_for: dict[int, int] = {}
+    while (crowded := np.flatnonzero(left.sum(axis=1) * left.diagonal() > 1)).size:
+        sums = np.round((alike[crowded] * left[crowded]).sum(axis=1), 9)
+        order = np.lexsort((-crowded, sums, filled[crowded], left[crowded].sum(axis=1)))
+        chosen = int(crowded[order[-1]])
+        like = np.flatnonzero(left[chosen])
+        chosen_for |= dict.fromkeys(map(int, like), chosen)
+        left[:, like] = False
+    notices = []
+    for j, chosen in sorted(chosen_for.items(), key=lambda pair: (pair[1], pair[0])):
+        if j != chosen:
+            name, other = usable[j].field, usable[chosen].field
+            text = f"{name} says the same as {other}: the two are counted once, as {other}."
+            notices.append(Notice("copy", name, text))
+    return [usable[i] for i in range(m) if chosen_for.get(i, i) == i], notices
+
+
+def _alike_where(both: Bools, a: Ints, b: Ints, one: Column, other: Column, rows: Ints) -> float:
+    """Return how alike two fields are where both are filled in, by what they share or by ranks."""
+    a, b = a[both], b[both]
+    shared = _likeness(a, b, _entropy(np.bincount(a)), _entropy(np.bincount(b)))
+    if one.type != "number" or other.type != "number" or len(a) < LEAST_RANKED:
+        return shared
+    assert one.numbers is not None
+    assert other.numbers is not None
+    ranks = [_ranks(numbers[rows][both]) for numbers in (one.numbers, other.numbers)]
+    rho = abs(float(np.corrcoef(*ranks)[0, 1])) if min(r.std() for r in ranks) > 0 else 0.0
+    agree = rho >= COPY_RANK and _agree_beyond_the_usual(*ranks)
+    return max(shared, rho) if agree else shared
 
 
 def _entropy(counts: Ints) -> float:
@@ -415,7 +443,7 @@ def _by_ranks(
     found = []
     for members in by_gaps.values():
         known = rows[~table.columns[fields[members[0]]].missing[rows]]
-        if len(members) < 2 or len(known) < 20:
+        if len(members) < 2 or len(known) < LEAST_RANKED:
             continue
         ranks = np.stack([_ranks(table.numbers(fields[i])[known]) for i in members])
         rho = np.abs(np.corrcoef(ranks))

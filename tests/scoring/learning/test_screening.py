@@ -181,6 +181,24 @@ def test_copies_and_near_copies_count_once():
     assert {"Employees", "Industry", "Budget"} <= set(kept)
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_copies_with_gaps_or_slips_count_once_as_what_they_are_copies_of(first):
+    random = np.random.default_rng(3)
+    columns, y = made("strong", 400)
+    copies = {}
+    for i in range(5):
+        there = random.random(400) < 0.9
+        slips = np.where(random.random(400) < 0.02, random.permutation(columns["Budget"]), "")
+        copies |= {
+            f"E{i}": [v if t else "" for v, t in zip(columns["Employees"], there, strict=True)],
+            f"I{i}": [v if t else "" for v, t in zip(columns["Industry"], there, strict=True)],
+            f"B{i}": [s or v for v, s in zip(columns["Budget"], slips, strict=True)],
+        }
+    kept, notices, _ = screened({**copies, **columns} if first else {**columns, **copies}, y)
+    assert set(kept) == set(columns)
+    assert notices == dict.fromkeys(copies, "copy")
+
+
 def test_a_region_and_its_country_are_no_copies():
     random = np.random.default_rng(0)
     regions = random.integers(12, size=2000)
