@@ -379,7 +379,7 @@ def _headline(explanation: Explanation, several: Collection[str]) -> str:
 
 def _told(line: LedgerLine) -> str:
     label = _lowered(line.label)
-    return label if line.says_all else f"{label} ({_lowered(line.detail)})"
+    return label if line.says_all else f"{label} ({line.detail})"  # it may begin with a name
 
 
 def _lowered(text: str) -> str:

@@ -17,7 +17,7 @@ from scoring.fields import Field
 from scoring.levers import AHEAD_DAYS, ratings_of
 from scoring.live import LiveConfig, LiveModel
 from scoring.selectors import rating_word
-from scoring.whatif import Lift, Needed, Supposition, WhatIf, field_value, rating_value
+from scoring.whatif import Lift, Supposition, WhatIf, field_value, rating_value
 
 RATING, FIELD, EVENT = "r.", "f.", "e."
 UNKNOWN = "unknown"
@@ -196,18 +196,22 @@ def _shown(value: float | str | None) -> str:
     return "" if value is None else value if isinstance(value, str) else f"{value:.15g}"
 
 
-def query_of(lift: Lift) -> str:
-    """Return the query string that supposes the facts of a lift; those that name no single value
-    are left to the person.
+def query_of(lift: Lift, given: QueryDict | None = None) -> str:
+    """Return the query string that supposes the facts of a lift beside what is supposed already
+    (`given`); "" when one of them names no single value, which is left to the person.
     """
-    return urlencode([pair for fact in lift.facts for pair in _pair(fact)])
-
-
-def _pair(fact: Needed) -> Iterator[tuple[str, str]]:
-    if fact.kind == "answer":
-        yield RATING + fact.key, f"{fact.number:g}"
-    elif fact.kind == "event":
-        yield EVENT + fact.key, "1"
+    query = {name: str(text) for name, text in given.items()} if given else {}
+    for fact in lift.facts:
+        if fact.kind == "answer":
+            query[RATING + fact.key] = f"{fact.number:g}"
+        elif fact.kind == "event":
+            times = query.get(EVENT + fact.key, "")
+            if times == "0":  # never, and then once: no number of times says that
+                return ""
+            query[EVENT + fact.key] = str(int(float(times or 0)) + 1)
+        else:
+            return ""
+    return urlencode(query)
 
 
 MOST_DAYS = AHEAD_DAYS

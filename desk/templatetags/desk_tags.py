@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
+from django.http import QueryDict
 
 from desk import suppose
 from followups.models import Followup
@@ -80,9 +81,11 @@ def lowered(lines: Sequence[Any]) -> str:
 
 
 @register.filter
-def supposing(lift: Lift) -> str:
-    """Return the query string of the what-if page on which these facts are so."""
-    return suppose.query_of(lift)
+def supposing(lift: Lift, given: QueryDict | str = "") -> str:
+    """Return the query string of the what-if page on which these facts are so beside what is
+    `given` there, "" where no single value makes them so.
+    """
+    return suppose.query_of(lift, given or None)  # type: ignore[arg-type]
 
 
 @register.filter

@@ -39,6 +39,7 @@ def what_if(request: HttpRequest, lead_id: int) -> HttpResponse:
     context = {
         "lead": lead,
         "found": found,
+        "given": request.GET,
         "now": now(),
         "controls": suppose.controls_of(found, config),
         "versions": versions,

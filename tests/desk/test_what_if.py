@@ -1,6 +1,7 @@
 """The what-if page: a form that works by itself, and a fragment for scripts; nothing is stored."""
 
 import json
+import re
 
 import pytest
 from django.db import connection
@@ -35,6 +36,18 @@ def test_the_page_shows_what_is_and_what_would_be(rep_client: Client, lead: Lead
     assert len(statements) <= 11
     assert stored == [model.objects.count() for model in (Activity, Evidence, ScoreChange)]
     assert before == Standing.objects.values().get(pk=lead.pk)
+
+
+@pytest.mark.parametrize("supposed", [{}, {"r.need": "67"}, {"e.hand_raised": "1", "days": "2"}])
+def test_each_way_to_hot_leads_to_the_score_that_it_names(
+    rep_client: Client, lead: Lead, supposed: dict[str, str]
+) -> None:
+    html = rep_client.get(URL.format(lead.pk), supposed).content.decode()
+    ways = re.findall(r'href="(/leads/\d+/what-if/\?[^"]+)">→ (\d+)</a>', html)
+    assert ways
+    for address, score in ways:
+        page = rep_client.get(address.replace("&amp;", "&")).content.decode()
+        assert f'<div class="big-score"><b>{score}</b>' in page
 
 
 def test_a_script_gets_the_result_alone_and_announces_the_crossing(
