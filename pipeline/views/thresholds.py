@@ -48,6 +48,7 @@ def _page(
         "same": (hot, warm) == (chosen.model.hot, chosen.model.warm),
         "may_change": can_change_models(viewer),
         "days": selectors.DAYS,
+        "least_days": selectors.LEAST_DAYS,
         "problem": problem,
     }
     return render(request, "pipeline/thresholds.html", context, status=status)

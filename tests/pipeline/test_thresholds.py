@@ -1,22 +1,28 @@
 """Marks: what fits people's days, what moves, and drafts that differ in the marks alone."""
 
+import datetime as dt
+
 import numpy as np
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team, User
 from accounts.selectors import Capacity
+from core.clock import now
 from core.errors import Invalid
 from pipeline.thresholds import (
     SCORES,
     WORKING_DAYS,
     Standings,
+    Thresholds,
     mark_at,
     moved,
     propose,
     read_thresholds,
 )
+from scoring import drafting
 from scoring.live import live_config
 from scoring.marks import draft_with_marks
 from scoring.models import ModelVersion, Standing
@@ -26,7 +32,7 @@ from tests.desk.conftest import log_in
 
 
 def _standings(rises: int) -> Standings:
-    return Standings(np.ones(SCORES, dtype=int), {}, np.arange(SCORES)[::-1] * rises)
+    return Standings(np.ones(SCORES, dtype=int), {}, np.arange(SCORES, dtype=float)[::-1] * rises)
 
 
 def test_the_lowest_mark_that_fits_and_tells_is_proposed() -> None:
@@ -92,6 +98,45 @@ def test_the_page_counts_open_leads_as_they_stand(rep: User, manager: User, team
     assert "Make a draft" not in html
     for query in ("hot=0", "hot=x", "mark=1", "model=x"):
         assert client.get(f"/scoring/thresholds/?{query}").status_code == 400
+
+
+@pytest.mark.django_db
+def test_what_turned_hot_by_other_points_is_not_told_as_the_live_versions(
+    rep: User, model_owner: User, team: Team
+) -> None:
+    def look() -> Thresholds:
+        cache.clear()
+        models = live_config().everything
+        return read_thresholds(next(m for m in models if m.key == "b2b"), models)
+
+    for _ in range(3):
+        factories.make_activity(factories.make_lead(owner=rep), "hand_raised")
+    before = look()
+    assert not before.young
+    rises = before.standings.rises.copy()
+    # Other marks, the same points: what was counted holds.
+    marked, _ = draft_with_marks("b2b", 65, 45, by=model_owner)
+    publish_model(marked, by=model_owner)
+    assert (look().standings.rises == rises).all()
+    # Other points: what was counted is by those of before, and no mark is proposed from it.
+    draft = drafting.make_draft(ModelVersion.objects.get(key="b2b", state="live"), by=model_owner)
+    content = {**draft.definition, "base": 15}
+    draft = drafting.save_draft(draft, content, by=model_owner, read=drafting.content_tag(draft))
+    publish_model(draft, by=model_owner)
+    found = look()
+    assert ([m.key for m in found.young], found.proposed) == (["b2b"], None)
+    assert (found.standings.rises == rises).all()
+    assert "counts in other points" in (
+        log_in(model_owner).get("/scoring/thresholds/?model=b2b").content.decode()
+    )
+    # Live for ten days, it is told by its own, as of 28 days.
+    ModelVersion.objects.filter(pk=draft.pk).update(published_at=now() - dt.timedelta(days=10))
+    assert not look().young
+    assert not look().standings.rises.any()
+    factories.make_activity(factories.make_lead(owner=rep), "hand_raised")
+    found = look()
+    assert found.young == ()
+    assert found.standings.rises[15] == pytest.approx(28 / 10, rel=1e-3)
 
 
 @pytest.mark.django_db
