@@ -17,7 +17,7 @@ from accounts.models import User
 from accounts.selectors import capacity
 from core import conditions
 from core.clock import now
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from core.filters import require_known
 from core.models import Job
 from core.versions import Version
@@ -99,7 +99,8 @@ def _upload(request: HttpRequest) -> HttpResponse:
         test = backtests.read_past_leads(file.file, file.name, by=viewer)
     except Invalid as error:
         for problem in error.problems:
-            more = " The command backtest takes more." * (problem.code == "too_many_rows")
+            too_much = problem.code in ("too_many_rows", "too_many_columns")
+            more = " The command backtest takes more." * too_much
             form.add_error("file", f"{problem.field.capitalize()} {problem.message}.{more}")
         return _list(request, form, status=422)
     return redirect("intake:view_backtest", test.pk)
@@ -184,7 +185,10 @@ def start_backtest(request: HttpRequest, backtest_id: int) -> HttpResponse:
     form = StartForm(test, request.POST)
     if not form.is_valid():
         return _choose(request, test, form, status=422)
-    backtests.start_backtest(test, form.options(), by=viewer)
+    try:
+        backtests.start_backtest(test, form.options(), by=viewer)
+    except Conflict as error:  # pressed twice, or in two tabs: the page shows where it stands
+        messages.warning(request, str(error))
     return redirect("intake:view_backtest", test.pk)
 
 

@@ -406,9 +406,9 @@ def _alike_where(both: Bools, a: Ints, b: Ints, one: Column, other: Column, rows
         return shared
     assert one.numbers is not None
     assert other.numbers is not None
-    ranks = [_ranks(numbers[rows][both]) for numbers in (one.numbers, other.numbers)]
-    rho = abs(float(np.corrcoef(*ranks)[0, 1])) if min(r.std() for r in ranks) > 0 else 0.0
-    agree = rho >= COPY_RANK and _agree_beyond_the_usual(*ranks)
+    x, z = (_ranks(numbers[rows][both]) for numbers in (one.numbers, other.numbers))
+    rho = abs(float(np.corrcoef(x, z)[0, 1])) if min(x.std(), z.std()) > 0 else 0.0
+    agree = rho >= COPY_RANK and _agree_beyond_the_usual(x, z)
     return max(shared, rho) if agree else shared
 
 

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from accounts.roles import Role
 from core.jobs import run_one_chunk
+from core.models import Job
 from core.versions import Version
 from intake.backtest_columns import LEAVE_OUT, NEW, Columns
 from intake.backtest_pages import StartForm
@@ -333,3 +334,22 @@ def test_nothing_is_taken_without_a_line(pages: Client, owner: User) -> None:
     assert not RefusedSignal.objects.exists()
     assert not ModelVersion.objects.filter(state=Version.State.DRAFT).exists()
     take_model(test, [v["key"] for v in test.suggested["lines"]], _b2b(), by=owner)
+
+
+def test_started_twice_the_page_shows_where_it_stands(pages: Client) -> None:
+    test = uploaded(pages, history(100))
+    for _ in range(2):
+        response = pages.post(
+            f"/scoring/backtests/{test.pk}/start/", {"outcome": "7:0"}, follow=True
+        )
+        assert response.redirect_chain == [(f"/scoring/backtests/{test.pk}/", 302)]
+    assert "This backtest is under way already." in response.content.decode()
+    assert Job.objects.filter(kind="backtest").count() == 1
+
+
+def test_a_file_of_too_many_columns_is_sent_to_the_command(pages: Client) -> None:
+    header = ",".join(f"c{i}" for i in range(300))
+    file = SimpleUploadedFile("wide.csv", f"{header}\n{header}\n".encode())
+    response = pages.post("/scoring/backtests/upload/", {"file": file})
+    assert response.status_code == 422
+    assert "at most 200 can be imported. The command backtest takes more." in str(response.content)
