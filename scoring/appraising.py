@@ -118,10 +118,11 @@ def signed(value: float) -> str:
     return f"+{rounded:,}" if rounded > 0 else f"−{-rounded:,}" if rounded < 0 else "0"
 
 
-def _losses(y: Floats, p: Floats) -> Floats:
+def losses(y: Floats, p: Floats) -> Floats:
+    """Return the log loss of each prediction p of y, (n,)."""
     clipped = np.clip(p, 1e-9, 1 - 1e-9)
-    losses: Floats = -np.where(y == 1, np.log(clipped), np.log(1 - clipped))
-    return losses
+    found: Floats = -np.where(y == 1, np.log(clipped), np.log(1 - clipped))
+    return found
 
 
 def _intervals(
@@ -136,7 +137,7 @@ def _intervals(
     size = min(n, MOST_DRAWN)
     random = np.random.default_rng(seed)
     squares = (ours.p - y) ** 2 - (live.p - y) ** 2
-    losses = _losses(y, ours.p) - _losses(y, live.p)
+    more = losses(y, ours.p) - losses(y, live.p)
     draws: dict[str, list[float]] = {
         name: [] for name in ("auc", "brier", "log_loss", "lift", "wins")
     }
@@ -152,7 +153,7 @@ def _intervals(
         values = {
             "auc": rank_auc(truth, a) - rank_auc(truth, b),
             "brier": float(squares[rows].mean()),
-            "log_loss": float(losses[rows].mean()),
+            "log_loss": float(more[rows].mean()),
             "lift": (share_won(truth, a, 0, TOP) - share_won(truth, b, 0, TOP)) / share,
             "wins": (wins_at(truth, a, part) - wins_at(truth, b, part)) * called / part,
         }
@@ -183,8 +184,8 @@ def _slices(
     """Return the slices in which our probabilities lose, surely and by something, the surest
     first.
     """
-    lost = _losses(y, live.p)
-    gained = _losses(y, ours.p) - lost  # above zero: worse
+    lost = losses(y, live.p)
+    gained = losses(y, ours.p) - lost  # above zero: worse
     found: list[dict[str, Any]] = []
     for part in slices:
         n = int(part.members.sum())

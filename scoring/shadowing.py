@@ -16,7 +16,9 @@ from core.clock import DatabaseNow
 from core.errors import Invalid
 from leads.models import Lead
 from scoring import facts as fact_store
+from scoring.appraising import losses
 from scoring.assess import assess
+from scoring.learning.evaluate import auc_gain
 from scoring.learning.screening import rank_auc
 from scoring.live import LiveConfig
 from scoring.models import ModelVersion, Proposal, ProposalEvent, ShadowScore
@@ -27,6 +29,7 @@ MOST = 20_000  # open leads that a version in the shadow scores, spread evenly
 BATCH = 2_500
 SHOWN = 50
 LEAST_OUTCOMES = 20  # below which no measure is told
+Gain = tuple[float, float, float]
 
 
 def score_batch() -> int:
@@ -121,14 +124,36 @@ def _score(version: ModelVersion, lead_ids: list[int], config: LiveConfig) -> No
 
 @dataclass(frozen=True)
 class Measured:
-    """Both models on leads whose outcome came after their shadow score; None where too few."""
+    """Both models on leads whose outcome came after their shadow score; None where too few.
+
+    `auc_gain` and `loss_gain` are (shadow less live, lower, upper) at 95 %.
+    """
 
     n: int
     won: int
-    live_auc: float | None
-    shadow_auc: float | None
-    live_loss: float | None
-    shadow_loss: float | None
+    live_auc: float | None = None
+    shadow_auc: float | None = None
+    auc_gain: Gain | None = None
+    live_loss: float | None = None
+    shadow_loss: float | None = None
+    loss_gain: Gain | None = None
+
+    @property
+    def auc_words(self) -> str:
+        """The difference in AUC with its interval."""
+        return _words(self.auc_gain, 3)
+
+    @property
+    def loss_words(self) -> str:
+        """The difference in log loss with its interval."""
+        return _words(self.loss_gain, 4)
+
+
+def _words(gain: Gain | None, digits: int) -> str:
+    if gain is None:
+        return ""
+    middle, low, high = (f"{value + 0.0:+.{digits}f}" for value in gain)
+    return f"{middle} ({low} to {high})".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -170,16 +195,18 @@ def _measured(version: ModelVersion) -> Measured:
     y = np.array([result == "won" for result, _, _ in rows], dtype=float)
     n, won = len(y), int(y.sum())
     if n < LEAST_OUTCOMES or not 0 < won < n:
-        return Measured(n, won, None, None, None, None)
-    from sklearn.metrics import log_loss  # late: scikit-learn costs each process 40 MB
-
-    live = np.array([p for _, p, _ in rows])
-    ours = np.array([p for _, _, p in rows])
+        return Measured(n, won)
+    live, ours = (np.array([row[side] for row in rows]) for side in (1, 2))
+    live_loss, shadow_loss = losses(y, live), losses(y, ours)
+    more = shadow_loss - live_loss
+    middle, reach = float(more.mean()), 1.96 * float(more.std(ddof=1)) / n**0.5
     return Measured(
         n,
         won,
         rank_auc(y, live),
         rank_auc(y, ours),
-        float(log_loss(y, live, labels=[0, 1])),
-        float(log_loss(y, ours, labels=[0, 1])),
+        auc_gain(y, ours, live),
+        float(live_loss.mean()),
+        float(shadow_loss.mean()),
+        (middle, middle - reach, middle + reach),
     )

@@ -65,6 +65,12 @@ def test_the_shadow_scores_open_leads_shows_where_it_differs_and_is_measured_lat
     assert (measured.n, measured.won) == (24, 8)
     assert measured.live_auc == pytest.approx(measured.shadow_auc)
     assert measured.live_loss != measured.shadow_loss
+    assert measured.auc_gain == pytest.approx((0.0, 0.0, 0.0))  # leads are ranked alike
+    assert measured.loss_gain is not None
+    middle, low, high = measured.loss_gain
+    assert middle == pytest.approx(measured.shadow_loss - measured.live_loss)
+    assert low < middle < high
+    assert measured.loss_words.startswith(f"{middle:+.4f}".replace("-", "−"))
     client.force_login(model_owner)
     shown = client.get(f"/scoring/proposals/{proposal.pk}/shadow/scores/").content.decode()
     assert "Where they disagree most" in shown
