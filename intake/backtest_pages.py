@@ -357,4 +357,4 @@ def _number(value: float | None) -> str:
 
 
 def _change(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{value:+z.3f}".replace("-", "−")

@@ -154,7 +154,7 @@ def _rises(models: Sequence[LiveModel]) -> _Rises:
     by_version, first = _rises_by_version(moment - dt.timedelta(days=DAYS))
     versions = {
         version.pk: version
-        for version in ModelVersion.objects.filter(
+        for version in ModelVersion.objects.select_related("icp").filter(
             Q(pk__in=list(by_version)) | Q(pk__in=[m.id for m in models])
         )
     }
@@ -178,7 +178,7 @@ def _rises(models: Sequence[LiveModel]) -> _Rises:
 def _points(version: ModelVersion) -> tuple[Any, ...]:
     """Return what a version's scores come from."""
     definition = version.definition
-    return version.icp_id, *(definition.get(name) for name in ("base", "groups", "signals"))
+    return version.icp.definition, *(definition.get(name) for name in ("base", "groups", "signals"))
 
 
 def _rises_by_version(since: dt.datetime) -> tuple[dict[int, Ints], dict[int, dt.datetime]]:

@@ -247,7 +247,7 @@ def _metrics(backtest: Mapping[str, Any]) -> list[MetricRow]:
         words, better = "", None
         if interval is not None:
             middle, low, high = backtest["differences"][interval]
-            words = f"{middle:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+            words = f"{middle:+z.{digits}f} ({low:+z.{digits}f} to {high:+z.{digits}f})"
             words = words.replace("-", "−") if middle or low or high else "the same"
             told = round(middle, digits) != 0
             if told and (low > 0 or high < 0):

@@ -199,8 +199,8 @@ def _why(decided: str, backtest: Mapping[str, Any]) -> str:
     auc = backtest["differences"]["auc"]
     if auc[1] <= 0:
         return (
-            f"learned ones do not surely rank later leads better (AUC {auc[0]:+.3f}, "
-            f"95 % between {auc[1]:+.3f} and {auc[2]:+.3f})"
+            f"learned ones do not surely rank later leads better (AUC {auc[0]:+z.3f}, "
+            f"95 % between {auc[1]:+z.3f} and {auc[2]:+z.3f})"
         ).replace("-", "−")
     return "learned ones rank better, but their probabilities are not surely closer"
 

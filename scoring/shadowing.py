@@ -152,7 +152,7 @@ class Measured:
 def _words(gain: Gain | None, digits: int) -> str:
     if gain is None:
         return ""
-    middle, low, high = (f"{value + 0.0:+.{digits}f}" for value in gain)
+    middle, low, high = (f"{value:+z.{digits}f}" for value in gain)
     return f"{middle} ({low} to {high})".replace("-", "−")
 
 

@@ -22,7 +22,7 @@ from pipeline.thresholds import (
     propose,
     read_thresholds,
 )
-from scoring import drafting
+from scoring import drafting, reviewing
 from scoring.live import live_config
 from scoring.marks import draft_with_marks
 from scoring.models import ModelVersion, Standing
@@ -129,6 +129,12 @@ def test_what_turned_hot_by_other_points_is_not_told_as_the_live_versions(
     assert "counts in other points" in (
         log_in(model_owner).get("/scoring/thresholds/?model=b2b").content.decode()
     )
+    # Rolled back, it counts in the points of before again.
+    live = ModelVersion.objects.get(key="b2b", state="live")
+    reviewing.roll_back(marked, by=model_owner)
+    assert (look().young, look().standings.rises[0]) == ((), rises[0])
+    reviewing.roll_back(live, by=model_owner)
+    draft = ModelVersion.objects.get(key="b2b", state="live")
     # Live for ten days, it is told by its own, as of 28 days.
     ModelVersion.objects.filter(pk=draft.pk).update(published_at=now() - dt.timedelta(days=10))
     assert not look().young

@@ -102,7 +102,7 @@ class Command(BaseCommand):
             )
         if result.gain is not None:
             gain, low, high = result.gain
-            write(f"AUC gained: {gain:+.3f} (95 % between {low:+.3f} and {high:+.3f}).")
+            write(f"AUC gained: {gain:+z.3f} (95 % between {low:+z.3f} and {high:+z.3f}).")
         write(f"\n{len(result.lines)} signals (points; what their own outcomes say, 90 %; leads)")
         for line in result.lines:
             span = f"{line.low:>+7.1f} … {line.high:<+7.1f}"
