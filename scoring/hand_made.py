@@ -141,7 +141,7 @@ def propose_version(
             live=replaced,
             verdict=decided,
             sentence=_hand_words(evidence),
-            evidence={**evidence, "content": measured_content},
+            evidence={**evidence, "content": measured_content, "beside": list(beside)},
             fingerprint=f"{version.pk}.{earlier.count()}",
             author=by,
         )

@@ -17,7 +17,7 @@ from scoring.feedback import SignalFeedback, feedback_by_signal
 from scoring.fields import all_fields, field_types
 from scoring.hand_made import APPRAISE, RESCALED
 from scoring.learning.evaluate import CalibrationBin
-from scoring.live import load_model
+from scoring.live import live_ids, load_model
 from scoring.models import ModelVersion, Proposal, ProposalEvent, Trusted
 from scoring.outcome_charts import calibration_chart, gain_chart
 from scoring.policies import can_approve, can_change_models
@@ -95,7 +95,8 @@ ProposedLine = tuple[dict[str, Any], SignalFeedback | None]
 class ProposalPage:
     """All that the review page shows. `same` are the lines whose points stay, `changes` what else
     differs from the version that it was measured against, None where that cannot be read any more;
-    `anew` is the version while it can be tried on the open leads of now.
+    `anew` is the version while it can be tried on the open leads of now. `overtaken` says that
+    another model went live since it was measured.
     """
 
     proposal: Proposal
@@ -118,6 +119,7 @@ class ProposalPage:
     may_approve: Decision
     anew: ModelVersion | None
     outdated: bool
+    overtaken: bool
     changed: bool
 
 
@@ -167,6 +169,7 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         kept = _same(line.get("old_scaled", line["old"]), line["new"])
         group = GROUP_LABELS.get(line["group"], "")
         (same if kept else moved).setdefault(group, []).append((line, feedback.get(line["key"])))
+    live = list(live_ids())
     may_change = can_change_models(viewer)
     leaks, warnings = leaks_of(
         evidence.get("warnings", []),
@@ -197,6 +200,7 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         may_approve=can_approve(viewer, proposal),
         anew=proposal.version if proposal.state in Proposal.UNDER_WAY else None,
         outdated=proposal.live.state != "live",
+        overtaken=evidence.get("beside", live) != live,
         changed=was_changed(proposal),
     )
 

@@ -191,15 +191,16 @@ def _learn(
         "warnings": [notice.as_json() for notice in notices],
         "half_life": None if whole.half_life is None else round(whole.half_life),
     }
-    return _Learning(decided, _why(decided, backtest), redefined, evidence)
+    return _Learning(decided, _why(decided, backtest, training.in_order), redefined, evidence)
 
 
-def _why(decided: str, backtest: Mapping[str, Any]) -> str:
+def _why(decided: str, backtest: Mapping[str, Any], in_order: bool) -> str:
     """Return why weights stay, from the measure that speaks against."""
     auc = backtest["differences"]["auc"]
+    which = "later" if in_order else "other"
     if auc[1] <= 0:
         return (
-            f"learned ones do not surely rank later leads better (AUC {auc[0]:+z.3f}, "
+            f"learned ones do not surely rank {which} leads better (AUC {auc[0]:+z.3f}, "
             f"95 % between {auc[1]:+z.3f} and {auc[2]:+z.3f})"
         ).replace("-", "−")
     return "learned ones rank better, but their probabilities are not surely closer"

@@ -80,6 +80,22 @@ def test_a_decided_proposal_goes_on_showing_what_people_had_said(
     assert (line["key"], said.too_low, said.reps) == ("company_size", 1, 1)
 
 
+def test_what_was_measured_beside_another_model_that_is_not_live_any_more_says_so(
+    model_owner: User, client: Client
+) -> None:
+    draft, proposal = put_up(model_owner, company_size=30)
+    client.force_login(model_owner)
+    address, words = f"/scoring/proposals/{proposal.pk}/", "Another model went live since"
+    assert words not in client.get(address).content.decode()
+    general = ModelVersion.objects.get(key="general", state="live")
+    publish_model(changed(general, model_owner, need=20), by=model_owner)
+    page = client.get(address).content.decode()
+    assert words in page
+    assert f"/scoring/versions/{draft.pk}/propose/" in page
+    reviewing.approve(proposal, by=model_owner)  # the live version of its own key stands
+    assert words not in client.get(address).content.decode()
+
+
 def test_two_tabs_approve_once_and_a_way_back_amid_the_rescore_holds(
     team: Team, rep: User, model_owner: User, client: Client
 ) -> None:
