@@ -28,7 +28,7 @@ COPY_INFORMATION = 0.80  # shared by two fields, of what the richer one holds
 COPY_RANK = 0.98  # correlation of ranks of two numbers
 COPY_ROWS = 20_000  # leads looked at for copies
 COPY_SUSPECT = 0.4  # shared information from which gaps may hide a copy
-LEAST_RANKED = 20  # leads
+LEAST_RANKED, MOST_RANKED = 20, 200  # leads, and fields
 TEXT_LENGTH, TEXT_WORDS = 40, 5  # means from which distinct texts are prose
 MOST_FIELDS = 60
 LEAST_GROUPED = 0.2  # share of the values that must be frequent for a field of many
@@ -375,9 +375,8 @@ def without_copies(usable: Sequence[Levels], table: Table) -> tuple[list[Levels]
                     continue
                 there = _alike_where(both, codes[i], codes[j], columns[i], columns[j], rows)
                 alike[i, j] = alike[j, i] = max(alike[i, j], there)
-    for group in _by_ranks([v.field for v in usable], table, rows):
-        for i, j, rho in group:
-            alike[i, j] = alike[j, i] = max(alike[i, j], rho)
+    for i, j, rho in _by_ranks([v.field for v in usable], table, rows, alike):
+        alike[i, j] = alike[j, i] = max(alike[i, j], rho)
     near = alike >= COPY_INFORMATION
     filled = np.array([k.sum() for k in known])
     left = near.copy()  # columns are cleared of fields that are counted already
@@ -431,9 +430,11 @@ def _likeness(a: Ints, b: Ints, entropy_a: float, entropy_b: float) -> float:
 
 
 def _by_ranks(
-    fields: Sequence[str], table: Table, rows: Ints
-) -> list[list[tuple[int, int, float]]]:
-    """Return pairs of number fields whose ranks agree, with the agreement."""
+    fields: Sequence[str], table: Table, rows: Ints, alike: Floats
+) -> list[tuple[int, int, float]]:
+    """Return pairs of number fields whose ranks agree, with the agreement; of very many fields only
+    those of which what they share (`alike`) does not tell already.
+    """
     numeric = [i for i, name in enumerate(fields) if table.columns[name].type == "number"]
     by_gaps: dict[bytes, list[int]] = {}
     for i in numeric:
@@ -447,13 +448,14 @@ def _by_ranks(
             continue
         ranks = np.stack([_ranks(table.numbers(fields[i])[known]) for i in members])
         rho = np.abs(np.corrcoef(ranks))
-        found.append(
-            [
-                (members[a], members[b], float(rho[a, b]))
-                for a, b in zip(*np.nonzero(np.tril(rho >= COPY_RANK, -1)), strict=True)
-                if _agree_beyond_the_usual(ranks[a], ranks[b])
-            ]
-        )
+        agree = rho >= COPY_RANK
+        if len(members) > MOST_RANKED:
+            agree &= alike[np.ix_(members, members)] < COPY_INFORMATION
+        found += [
+            (members[a], members[b], float(rho[a, b]))
+            for a, b in zip(*np.nonzero(np.tril(agree, -1)), strict=True)
+            if _agree_beyond_the_usual(ranks[a], ranks[b])
+        ]
     return found
 
 
