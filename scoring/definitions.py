@@ -620,7 +620,7 @@ def parse_model(
         gates=tuple(gates),
         disqualifiers=tuple(disqualifiers),
         p_anchors=anchors,
-        p_label=read.text(p_node, "label", "p", "Default map: too few outcomes to fit one"),
+        p_label=read.text(p_node, "label", "p", "Default map, not fitted to outcomes"),
         p_of=read.choice({"of": p_node.get("of", P_OF[0])}, "of", "p", P_OF),
         repeat_customer_factor=read.number(
             top, "repeat_customer_factor", "", low=0, high=100, default=1

@@ -56,6 +56,9 @@ def _page(
     live = next(m for m in models if m.key == model)
     counts = feedback.feedback_by_signal(live)
     labels = {s.key: s.label for s in live.model.signals}
+    if gone := [key for key in counts if key not in labels]:  # lines of an earlier version
+        old = Feedback.objects.filter(model_version__key=model, signal__in=gone)
+        labels |= dict(old.order_by("pk").values_list("signal", "label"))
     context: dict[str, Any] = {
         "now": now(),
         "models": models,

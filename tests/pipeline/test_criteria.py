@@ -116,6 +116,10 @@ def test_feedback_is_listed_filtered_and_answered(
     assert owner.post(url, {"answer": ""}).status_code == 422
     assert owner.post(url, {"answer": "v2 will lower it."}).status_code == 302
     assert "v2 will lower it." in owner.get("/scoring/feedback/?state=answered").content.decode()
+    Feedback.objects.filter(signal="need").update(signal="need_of_old", label="Need, of old")
+    html = owner.get("/scoring/feedback/").content.decode()
+    assert html.count("Need, of old") == 2  # in the counts and in the list, though it is gone
+    assert "need_of_old" not in html
     assert log_in(rep).get("/scoring/feedback/").status_code == 403
 
 
