@@ -47,7 +47,8 @@ class VersionPage:
 
     `live` is the live version of the same key, `changes` what differs from it to this one, None
     when there is none or this is it. `proposal` is the last in which it was up for review, `job`
-    what rescores leads after the live version was published.
+    what rescores leads after the live version was published, `again` the earlier version whose
+    content it has: it was rolled back to.
     """
 
     version: ModelVersion
@@ -57,6 +58,7 @@ class VersionPage:
     changes: list[Difference] | None
     proposal: Proposal | None
     job: Job | None
+    again: ModelVersion | None
 
 
 def list_models() -> list[ListedModel]:
@@ -119,11 +121,28 @@ def read_version(version: ModelVersion) -> VersionPage:
     try:
         parsed = load_model(version, field_types(fields))
     except Invalid as error:
-        return VersionPage(version, None, _problem_words(error), live, None, proposal, job)
+        words = _problem_words(error)
+        return VersionPage(version, None, words, live, None, proposal, job, None)
     changes = None
     if live is not None and live.pk != version.pk:
         changes = differences(load_model(live, field_types(fields)), parsed, labels)
-    return VersionPage(version, describe(parsed, labels), "", live, changes, proposal, job)
+    again = _of_same_content(version)
+    return VersionPage(version, describe(parsed, labels), "", live, changes, proposal, job, again)
+
+
+def _of_same_content(version: ModelVersion) -> ModelVersion | None:
+    """Return the first earlier version with the same content, what it pins included."""
+    return (
+        ModelVersion.objects.filter(
+            key=version.key,
+            number__lt=version.number,
+            definition=version.definition,
+            icp__definition=version.icp.definition,
+            framework__definition=version.framework.definition,
+        )
+        .order_by("number")
+        .first()
+    )
 
 
 def rescoring_now() -> Job | None:

@@ -168,6 +168,9 @@ def test_outcomes_become_weights_that_a_person_approves_and_rolls_back(
     again = ModelVersion.objects.get(key="b2b", state="live")
     assert again.number > version.number
     assert again.definition == live.definition
+    said = f'with the content of <a class="inline" href="/scoring/versions/{live.pk}/">'
+    assert said in client.get(f"/scoring/versions/{again.pk}/").content.decode()
+    assert said not in client.get(f"/scoring/versions/{version.pk}/").content.decode()
     assert done(Job.objects.filter(kind="rescore_all").latest("pk")).ended
     assert scores() == before
     with pytest.raises(Conflict, match="never replaced"):

@@ -91,7 +91,7 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
         ("/scoring/", 8),
         ("/scoring/proposals/", 8),
         (f"/scoring/proposals/{proposal.pk}/", 14),
-        (f"/scoring/versions/{live.pk}/", 11),
+        (f"/scoring/versions/{live.pk}/", 12),
         ("/scoring/feedback/", 9),
     ):
         with CaptureQueriesContext(connection) as queries:
