@@ -126,7 +126,7 @@ def test_what_turned_hot_by_other_points_is_not_told_as_the_live_versions(
     found = look()
     assert ([m.key for m in found.young], found.proposed) == (["b2b"], None)
     assert (found.standings.rises == rises).all()
-    assert "counts in other points" in (
+    assert "has counted in other points" in (
         log_in(model_owner).get("/scoring/thresholds/?model=b2b").content.decode()
     )
     # Rolled back, it counts in the points of before again.
