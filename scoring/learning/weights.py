@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import expit
 
-from scoring.features import Floats
+from scoring.features import Floats, Ints
 from scoring.learning.drift import Recency
 from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES
 from scoring.learning.fit import Design, fit_map
@@ -21,6 +21,8 @@ from scoring.learning.shrinkage import shrink
 SLOPE, SLOPE_SPREAD = 0.067, 0.034  # log-odds a point, as the default map has it, and its doubt
 FREE = 300  # outcomes from which a weight may move freely
 MOST_MOVED = 10.0  # points that a weight may move at fewer, times their share of these
+SAME, SAME_ROWS = 0.9, 20_000  # correlation of signals that say the same, and leads looked at
+LEAST_SAME = 20  # leads
 _AT_ONCE = 100_000  # leads that are predicted together, which bounds memory
 
 
@@ -87,12 +89,14 @@ def learn_weights(
     slope = SLOPE if backwards else fit_slope(score, y, weights)
     # A signal of which history says nothing keeps its points.
     centre = np.where((np.ptp(full, axis=0) > 0) & bool(backwards), 0.0, slope * live)
-    design = Design(full, None, np.arange(len(live)), np.ones(len(live)))
+    same = same_signals(full)
+    copies = np.bincount(same)[same].astype(np.float64)
+    design = Design(full, None, np.unique(same, return_inverse=True)[1], copies)
     shrunk = shrink(design, y, weights, seed, centre)
     b = shrunk.b
     if len(y) < FREE:
         # Points that say little so far must not hold back what outcomes say.
-        most = max(slope, SLOPE) * MOST_MOVED * len(y) / FREE
+        most = max(slope, SLOPE) * MOST_MOVED * len(y) / FREE / copies
         b = np.clip(b, centre - most, centre + most)
     intercept = recency.shift(full @ b, y, np.ones(len(y)))
     found = Relearned(
@@ -119,6 +123,22 @@ def fill_unknown(x: Floats) -> tuple[Floats, Floats]:
     means = full.sum(axis=0) / np.maximum((~holes).sum(axis=0), 1)
     np.copyto(full, means, where=holes)
     return full, means
+
+
+def same_signals(full: Floats) -> Ints:
+    """Return for each signal of x (n, p) the first one that says the same, itself when none does;
+    those count once. Of a handful of leads nothing is said.
+    """
+    if len(full) < LEAST_SAME:
+        return np.arange(full.shape[1])
+    rows = np.linspace(0, len(full) - 1, min(len(full), SAME_ROWS)).astype(np.int64)
+    away = full[rows] - full[rows].mean(axis=0)
+    spread = np.sqrt((away**2).sum(axis=0))
+    spread[spread == 0] = np.inf
+    alike = (away.T @ away) / np.outer(spread, spread) >= SAME
+    np.fill_diagonal(alike, True)
+    first: Ints = alike.argmax(axis=1)
+    return first[first]
 
 
 def fit_slope(score: Floats, y: Floats, weights: Floats) -> float:

@@ -73,3 +73,12 @@ def test_a_strong_answer_that_lowers_the_odds_is_shown():
     x, y = leads(3000, np.array([1.0, -1.0, -1.0, 1.0]))
     notices = learn_weights(x, y, LIVE, LABELS).notices
     assert [(notice.code, notice.field) for notice in notices] == [("turned", "Budget")]
+
+
+@pytest.mark.parametrize("n", [40, 120, 400, 2500])
+def test_five_copies_of_a_signal_count_once(n):
+    x, y = leads(n, np.array([1.5, -0.5, 0.3, 0.8]))
+    found = learn_weights(x, y, LIVE, LABELS)
+    wider, points = np.hstack([x, np.repeat(x[:, :1], 5, axis=1)]), np.append(LIVE, np.zeros(5))
+    again = learn_weights(wider, y, points, [*LABELS, *"abcde"])
+    assert again.log_odds(wider) == pytest.approx(found.log_odds(x), abs=0.02)
