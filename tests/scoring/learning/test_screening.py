@@ -185,7 +185,7 @@ def test_copies_and_near_copies_count_once():
 def test_copies_with_gaps_or_slips_count_once_as_what_they_are_copies_of(first):
     random = np.random.default_rng(3)
     columns, y = made("strong", 400)
-    copies = {}
+    copies: dict[str, list[str]] = {}
     for i in range(5):
         there = random.random(400) < 0.9
         slips = np.where(random.random(400) < 0.02, random.permutation(columns["Budget"]), "")
