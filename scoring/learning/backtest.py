@@ -24,17 +24,20 @@ from scoring.learning.evaluate import (
     recalibrate,
     verdict,
 )
+from scoring.learning.levels import least_support
 from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions, define
 from scoring.learning.reading import Sheet
-from scoring.learning.screening import rank_auc
+from scoring.learning.screening import rank_auc, why_unusable
 from scoring.learning.signals import learn_signals
 from scoring.learning.splitting import last_in_order, part_of_each, stratified
 from scoring.learning.suggesting import Line, lines_of
-from scoring.learning.table import Table, column_of_texts, is_blank, parse_numbers
+from scoring.learning.table import Column, Table, column_of_texts, is_blank, parse_numbers
 
 LEAST_ROWS = 20
 LEAST_SHOWN = 20  # training outcomes below which no probability is shown
+LEAST_REPEATS, REPEATED = 20, 0.02  # leads, and share of all, that can be repeats
+SAME_OUTCOME, SURE_REPEATS = 0.98, 5.0  # share of their outcomes, and standard errors above chance
 MOST_SEED = 2**32 - 1  # of scikit-learn
 MOST_OUTCOMES = 20  # values of a column that can be an outcome
 DISTINCT = 0.5  # share of the values that differ from which a column is an id
@@ -283,12 +286,58 @@ def read_history(
         for i, column in enumerate(sheet.columns)
         if i != outcome and (i not in left_out or _is_id(column))
     ]
-    number_of: dict[tuple[str, ...], int] = {}
-    row_of = np.array(
-        [number_of.setdefault(row, len(number_of)) for row in zip(*apart, strict=True)]
-    )
+    row_of = _numbered(apart)
     table = Table(len(labels), columns).take(rows)
+    # A lead that was exported twice has two numbers, or two dates, and one outcome.
+    telling = {
+        i
+        for i in range(len(sheet.header))
+        if i == order
+        or (i in left_out and _is_id(sheet.columns[i]))
+        or (i in signals and _tells_apart(columns[sheet.header[i]], len(rows)))
+    }
+    rest = [sheet.columns[i] for i in signals if i not in telling]
+    if telling and rest:
+        fewer = _numbered(rest)
+        if again := _repeats(fewer[rows], y[rows]):
+            names = ", ".join(sheet.header[i] for i in sorted(telling))
+            text = (
+                f"{again} leads agree with another in all that could be a signal and in their "
+                f"outcome, and differ in {names}: they count as the same, and stay on one side."
+            )
+            notices.append(Notice("repeats", "", text))
+            row_of = fewer
     return History(table, y[rows], row_of[rows], keys is not None, notices, trusted)
+
+
+def _numbered(columns: Sequence[Sequence[str]]) -> Ints:
+    """Return a number for each row (n,), the same for rows that agree."""
+    number_of: dict[tuple[str, ...], int] = {}
+    return np.array(
+        [number_of.setdefault(row, len(number_of)) for row in zip(*columns, strict=True)]
+    )
+
+
+def _tells_apart(column: Column, n: int) -> bool:
+    """Return whether a column is no signal because it is a number, a name or a date of the lead."""
+    problem = why_unusable(column, least_support(n))
+    return problem is not None and problem.code in ("identifier", "too_many_values", "date")
+
+
+def _repeats(group: Ints, y: Floats) -> int:
+    """Return how many leads repeat another of their group, by outcomes that agree far more often
+    than by chance; 0 when they are leads of their own.
+    """
+    won, n = np.bincount(group, y), np.bincount(group)
+    won, n = won[n > 1], n[n > 1]
+    repeats = int((n - 1).sum())
+    chance = float(y.mean() ** 2 + (1 - y.mean()) ** 2)
+    if repeats < max(LEAST_REPEATS, REPEATED * len(y)) or chance >= 1:
+        return 0
+    same = (won * (won - 1) + (n - won) * (n - won - 1)) / (n * (n - 1))  # of pairs in a group
+    share = float(same @ (n - 1)) / repeats
+    sure = (share - chance) * np.sqrt(repeats / (chance * (1 - chance)))
+    return repeats if share >= SAME_OUTCOME and sure >= SURE_REPEATS else 0
 
 
 def _is_id(values: Sequence[str]) -> bool:

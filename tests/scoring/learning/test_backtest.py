@@ -125,6 +125,25 @@ def test_identical_rows_stay_on_one_side():
         assert history.y[test].mean() == pytest.approx(history.y.mean(), abs=0.02)
 
 
+def test_leads_that_were_exported_twice_stay_together_though_their_numbers_differ():
+    columns, y = made("noise", 300)
+    often = np.random.default_rng(0).integers(300, size=800)
+    columns = {name: [texts[i] for i in often] for name, texts in columns.items()}
+    columns |= {"Id": [f"x{i}" for i in range(800)], "Day": [str(i) for i in range(800)]}
+    for order in (None, "Day"):
+        wanted = options(order=order)
+        history = read_history(sheet_of(columns, y[often]), wanted)
+        assert len(set(history.row_of)) == len(set(often))
+        assert next(n.text for n in history.notices if n.code == "repeats").startswith(
+            f"{800 - len(set(often))} leads agree with another"
+        )
+        train, test = split(history, wanted)
+        assert not set(history.row_of[train]) & set(history.row_of[test])
+    # Leads of their own that look alike do not all end alike.
+    other = (np.random.default_rng(1).random(800) < 0.4).astype(float)
+    assert len(set(read_history(sheet_of(columns, other), options()).row_of)) == 800
+
+
 def test_leads_that_differ_in_their_outcome_only_stay_together_and_stay_calibrated():
     random = np.random.default_rng(4)
     cells = random.random((2500, 8)) < 0.3
