@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,15 @@ from scoring.features import Bools, Floats, Ints
 from scoring.learning.design import build
 from scoring.learning.levels import Levels
 
-LEAST_Z = 3.5
+CHANCE = 0.2  # that one of all the rules tried says nothing; what they gain is measured then
 MOST_RULES = 6
 MOST_FIELDS = 25  # among which rules are looked for
+MOST_OF_TWO = 100  # rules on the same two fields that are compared with each other
 LEAST_SUPPORT = 15
 SUPPORT_SHARE = 0.01
 LEAST_SPREAD = 5.0  # variance of the number won, below which z is not normal
-ALIKE = 0.7  # share of leads that two rules on the same fields may have in common
+LEAST_OWN = 0.25  # of that variance: what the two fields apart do not tell
+RIDGE = 1.0  # the levels of two fields add up to the same, and small ones tell little
 
 
 @dataclass(frozen=True)
@@ -73,57 +77,125 @@ def find_pairs(
 ) -> list[Pair]:
     """Return rules whose leads win more or less than their log-odds say, most striking first.
 
-    A rule needs |z| ≥ 3.5, the same sign in both `halves` (n,) of 0 and 1, and support. What two
-    conditions say apart was fitted already, so the residuals hold only what they say together.
+    A rule needs support, the same sign in both `halves` (n,) of 0 and 1, and a score test that
+    chance among all the rules tried hardly explains. What the two fields say apart counts neither
+    in its sum nor in its variance, where fitting them left some of the one and took most of the
+    other. A rule changes what is left for the others on its fields, so they are taken one by one.
     """
-    among = set(
-        sorted(range(len(fields)), key=lambda f: (-_spread(fields[f], log_odds), f))[:MOST_FIELDS]
-    )
-    sets = [s for number in sorted(among) for s in _sets(number, fields[number])]
-    if len(sets) < 2:
-        return []
+    among = sorted(range(len(fields)), key=lambda f: (-_spread(fields[f], log_odds), f))
+    among = sorted(among[:MOST_FIELDS])
     design, layout = build(fields)
     by_cell = replace(design, basis=None, field_of=np.arange(layout.cells))
-    levels_of = np.zeros((len(sets), layout.cells))
-    for index, (f, m) in enumerate(sets):
-        levels_of[index, [layout.offsets[f] + level for level in m]] = 1.0
     p = expit(log_odds)
     residual, variance = weights * (y - p), weights**2 * p * (1 - p)
-
-    def joint(of: Floats) -> Floats:
-        result: Floats = levels_of @ by_cell.gram(of)[1:, 1:] @ levels_of.T
-        return result
-
-    total, spread, count = joint(residual), joint(variance), joint(np.ones(len(y)))
-    first_half = joint(residual * (halves == 0))
-    support = max(LEAST_SUPPORT, SUPPORT_SHARE * len(y))
-    field_of = np.array([f for f, _ in sets])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(spread > 0, total / np.sqrt(spread), 0.0)
-    fit = (
-        (field_of[:, None] < field_of[None, :])
-        & (np.abs(z) >= LEAST_Z)
-        & (count >= support)
-        & (spread >= LEAST_SPREAD)
-        & (first_half * (total - first_half) > 0)
+    total, spread, count, first = (
+        by_cell.gram(of)[1:, 1:]
+        for of in (residual, variance, np.ones(len(y)), residual * (halves == 0))
     )
-    rows, columns = np.nonzero(fit)
-    order = np.argsort(-np.abs(z[rows, columns]), kind="stable")
+    support = max(LEAST_SUPPORT, SUPPORT_SHARE * len(y))
+    cells = [np.arange(*layout.offsets[f : f + 2]) for f in range(len(fields))]
+    sets = {f: _sets(fields[f]) for f in among}
+    enough: dict[tuple[int, int], Bools] = {}
+    tried = 0
+    for f, g in combinations(among, 2):
+        at = np.ix_(cells[f], cells[g])
+        told = sets[f] @ spread[at] @ sets[g].T
+        enough[f, g] = (sets[f] @ count[at] @ sets[g].T >= support) & (told >= LEAST_SPREAD)
+        # Ranges overlap: two fields act together in no more ways than their levels allow.
+        tried += min(int(enough[f, g].sum()), (len(cells[f]) - 1) * (len(cells[g]) - 1))
+    least = NormalDist().inv_cdf(1 - CHANCE / 2 / max(1, tried))
+    searches = []
+    for (f, g), fit in enough.items():
+        at, both = np.ix_(cells[f], cells[g]), np.concatenate([cells[f], cells[g]])
+        search = _Search(
+            fields=(f, g),
+            sets=(sets[f], sets[g]),
+            spread=(spread[at], spread[np.ix_(both, both)]),
+            total=(total[at], np.diag(total)[both]),
+            first=(first[at], np.diag(first)[both]),
+        )
+        if search.find(fit, least):
+            searches.append(search)
     found: list[Pair] = []
-    taken: list[tuple[set[int], Bools]] = []
-    for index in order:
-        (f, m), (g, k) = sets[rows[index]], sets[columns[index]]
-        holds = np.isin(fields[f].codes, m) & np.isin(fields[g].codes, k)
-        if any(
-            pair == {f, g} and (holds & other).sum() >= ALIKE * min(holds.sum(), other.sum())
-            for pair, other in taken
-        ):
-            continue
-        taken.append(({f, g}, holds))
-        found.append(Pair(fields[f], m, fields[g], k))
-        if len(found) == MOST_RULES:
+    while searches and len(found) < MOST_RULES:
+        best = max(searches, key=_Search.best)
+        if best.best() < least:
             break
+        first_members, second_members = best.take()
+        f, g = best.fields
+        found.append(Pair(fields[f], first_members, fields[g], second_members))
     return found
+
+
+class _Search:
+    """The rules on two fields, and the score test of what each says beyond the two fields apart and
+    the rules that were taken.
+
+    `sets` are the conditions on either field. `spread`, `total` and `first` are the variance of the
+    residuals, their sum, and that of the first half: by the levels of both fields (k, l), and by
+    those of each one after the other.
+    """
+
+    def __init__(
+        self,
+        fields: tuple[int, int],
+        sets: tuple[Floats, Floats],
+        spread: tuple[Floats, Floats],
+        total: tuple[Floats, Floats],
+        first: tuple[Floats, Floats],
+    ) -> None:
+        self.fields, self.sets, (self.spread, inner) = fields, sets, spread
+        self.apart = np.linalg.inv(inner + RIDGE * np.eye(len(inner)))
+        # What the fields apart would still take is taken from the sums by both.
+        k = len(self.spread)
+        self.sum, self.first_sum = (
+            by_both - self.spread * (left[:k, None] + left[k:])
+            for by_both, left in ((by, self.apart @ each) for by, each in (total, first))
+        )
+
+    def find(self, fit: Bools, least: float) -> bool:
+        """Look among the rules that are `fit`; return whether one has a test of `least` or more."""
+        told = self.sets[0] @ self.spread @ self.sets[1].T
+        seeming = np.abs(self.sets[0] @ self.sum @ self.sets[1].T)
+        # No other can reach it, however little variance is its own.
+        rows, columns = np.nonzero(fit & (seeming >= least * np.sqrt(LEAST_OWN * told)))
+        if not len(rows):
+            return False
+        m, k = self.sets[0][rows], self.sets[1][columns]
+        shared = np.hstack([m * (k @ self.spread.T), k * (m @ self.spread)])
+        self.own = told[rows, columns] - ((shared @ self.apart) * shared).sum(axis=1)
+        self.least = LEAST_OWN * told[rows, columns]
+        self.total = ((m @ self.sum) * k).sum(axis=1)
+        self.first = ((m @ self.first_sum) * k).sum(axis=1)
+        z = self._test()
+        kept = np.argsort(-z, kind="stable")[:MOST_OF_TWO]
+        self.m, self.k, self.z, self.own, self.least, self.total, self.first = (
+            of[kept] for of in (m, k, z, self.own, self.least, self.total, self.first)
+        )
+        both = (self.m[:, :, None] * self.k[:, None, :]).reshape(len(kept), self.spread.size)
+        shared = shared[kept]
+        self.joint = (both * self.spread.ravel()) @ both.T - shared @ self.apart @ shared.T
+        return self.best() >= least
+
+    def _test(self) -> Floats:
+        holds = (self.own >= self.least) & (self.first * (self.total - self.first) > 0)
+        return np.where(holds, np.abs(self.total) / np.sqrt(np.maximum(self.own, self.least)), 0.0)
+
+    def best(self) -> float:
+        """Return the score test of the most striking rule."""
+        return float(self.z.max())
+
+    def take(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the levels of the most striking rule; what it says the others say no more."""
+        i = int(self.z.argmax())
+        share = self.joint[i] / self.joint[i, i]
+        self.total = self.total - share * self.total[i]
+        self.first = self.first - share * self.first[i]
+        self.joint = self.joint - np.outer(share, self.joint[i])
+        self.own = np.diag(self.joint)
+        self.z = self._test()
+        members = [tuple(int(level) for level in np.flatnonzero(x[i])) for x in (self.m, self.k)]
+        return members[0], members[1]
 
 
 def _spread(levels: Levels, log_odds: Floats) -> float:
@@ -135,10 +207,12 @@ def _spread(levels: Levels, log_odds: Floats) -> float:
     return float(counts @ (means - middle) ** 2 / len(log_odds))
 
 
-def _sets(number: int, levels: Levels) -> list[tuple[int, tuple[int, ...]]]:
-    """Return the conditions on a field: each level, and each range open to one side."""
+def _sets(levels: Levels) -> Floats:
+    """Return the conditions on a field, as sets of its levels (sets, levels) of 0 and 1: each
+    level, and each range open to one side.
+    """
     bins, k = levels.bins, len(levels.levels)
-    singles = [(i,) for i in range(k)]
-    below = [tuple(range(edge)) for edge in range(2, bins)]
-    above = [tuple(range(edge, bins)) for edge in range(1, bins - 1)]
-    return [(number, members) for members in (*singles, *below, *above)]
+    single = np.eye(k)
+    below = [single[:edge].sum(axis=0) for edge in range(2, bins)]
+    above = [single[edge:bins].sum(axis=0) for edge in range(1, bins - 1)]
+    return np.array([*single, *below, *above])

@@ -20,6 +20,7 @@ from scoring.learning.table import Table
 
 LEAST_FOR_PAIRS = 300  # outcomes
 PAIR_ROWS = 20_000  # on which two-condition rules are looked for
+SURE_Z = 1.645  # by which fields that add up must say something before rules are looked for
 LEAST_GAIN_Z = 0.0  # of the out-of-fold gain in log loss by rules, in its standard errors
 
 
@@ -95,7 +96,9 @@ def _fit(screened: Screened, y: Floats, given: Floats, recency: Recency, seed: i
     weights = given * recency.weights(len(y))
     design, _ = build(levels)
     fitted = shrink(design, y, weights, seed)
-    pairs = _useful_pairs(levels, y, weights, fitted.strength, seed)
+    pairs: list[Pair] = []
+    if fitted.gain_z >= SURE_Z:
+        pairs = _useful_pairs(levels, y, weights, fitted.strength, seed)
     by_name = {v.field: v for v in levels}
     design, layout = build(levels, [pair.holds_here(by_name) for pair in pairs])
     if pairs:

@@ -127,6 +127,24 @@ def test_two_conditions_that_act_together_get_a_rule():
     assert rank_auc(y, definitions.probability(table)) > rank_auc(y, without) + 0.01
 
 
+def test_a_rule_is_found_among_few_leads_whose_fields_alone_take_most_of_it():
+    random = np.random.default_rng(3)
+    role, size = random.integers(2, size=900), random.integers(3, size=900)
+    odds = np.array([[-1.0, -1.4, -1.8], [2.2, 1.8, -0.6]])[role, size]
+    y = (random.random(900) < expit(odds)).astype(float)
+    columns = {
+        "Role": [("user", "buyer")[i] for i in role],
+        "Size": [("large", "middle", "small")[i] for i in size],
+    }
+    table = table_of(columns)
+    model = learn_signals(table, y)
+    # Of the rules on two fields that say the same, one is enough.
+    assert len(model.rules) == 1
+    p = defined(model, table).probability(table)
+    of = [(role == r) & (size == s) for r in range(2) for s in range(3)]
+    assert max(abs(p[rows].mean() - y[rows].mean()) for rows in of) < 0.06
+
+
 @pytest.mark.parametrize("kind", ["strong", "weak", "noise"])
 def test_no_rules_where_fields_only_add_up(kind):
     for seed in range(3):
