@@ -37,7 +37,9 @@ from scoring.learning.table import Column, Table, column_of_texts, is_blank, par
 LEAST_ROWS = 20
 LEAST_SHOWN = 20  # training outcomes below which no probability is shown
 LEAST_REPEATS, REPEATED = 20, 0.02  # leads, and share of all, that can be repeats
-SAME_OUTCOME, SURE_REPEATS = 0.98, 5.0  # share of their outcomes, and standard errors above chance
+# Their outcomes differ at most so often as by chance, and surely: in standard errors. Some leads of
+# their own look alike, too.
+DIFFERENT, SURE_REPEATS = 0.25, 5.0
 MOST_SEED = 2**32 - 1  # of scikit-learn
 MOST_OUTCOMES = 20  # values of a column that can be an outcome
 DISTINCT = 0.5  # share of the values that differ from which a column is an id
@@ -302,8 +304,8 @@ def read_history(
         if again := _repeats(fewer[rows], y[rows]):
             names = ", ".join(sheet.header[i] for i in sorted(telling))
             text = (
-                f"{again} leads agree with another in all that could be a signal and in their "
-                f"outcome, and differ in {names}: they count as the same, and stay on one side."
+                f"{again} leads differ from another in {names} only, and hardly ever in their "
+                "outcome: they count as the same, and stay on one side."
             )
             notices.append(Notice("repeats", "", text))
             row_of = fewer
@@ -337,7 +339,7 @@ def _repeats(group: Ints, y: Floats) -> int:
     same = (won * (won - 1) + (n - won) * (n - won - 1)) / (n * (n - 1))  # of pairs in a group
     share = float(same @ (n - 1)) / repeats
     sure = (share - chance) * np.sqrt(repeats / (chance * (1 - chance)))
-    return repeats if share >= SAME_OUTCOME and sure >= SURE_REPEATS else 0
+    return repeats if 1 - share <= DIFFERENT * (1 - chance) and sure >= SURE_REPEATS else 0
 
 
 def _is_id(values: Sequence[str]) -> bool:

@@ -135,7 +135,7 @@ def test_leads_that_were_exported_twice_stay_together_though_their_numbers_diffe
         history = read_history(sheet_of(columns, y[often]), wanted)
         assert len(set(history.row_of)) == len(set(often))
         assert next(n.text for n in history.notices if n.code == "repeats").startswith(
-            f"{800 - len(set(often))} leads agree with another"
+            f"{800 - len(set(often))} leads differ from another in Id"
         )
         train, test = split(history, wanted)
         assert not set(history.row_of[train]) & set(history.row_of[test])
