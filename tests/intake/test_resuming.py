@@ -111,6 +111,21 @@ def test_a_killed_import_is_resumed_where_it_stood(
     assert [rep.leads.count() for rep in reps] == [SIZE // 2, SIZE // 2]
 
 
+def test_an_import_into_tables_known_as_empty_tells_how_large_they_have_become(
+    reps: list[Any], environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Triggers keep plans for a session: those for no standings take minutes from chunk two on."""
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE scoring_standing")
+        path = tmp_path / "leads.csv"
+        path.write_text(to_csv(HEADER, lines(2 * planning.CHUNK)))
+        process = start(environment, str(path), "--team", "North", "--processes", "1")
+        process.communicate(timeout=100)
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'scoring_standing'::regclass")
+        assert cursor.fetchone()[0] >= planning.CHUNK
+    assert Lead.objects.count() == 2 * planning.CHUNK
+
+
 def test_an_import_killed_while_it_checks_is_finished_by_the_workers(
     reps: list[Any], environment: dict[str, str], tmp_path: Path
 ) -> None:
