@@ -12,6 +12,7 @@ from followups.definitions import Exit
 from followups.runs import EndReason
 from leads.activities import CONTACT, Kind
 from leads.models import Activity
+from scoring.triggers import planned_anew
 
 # What ends a run when its play names the exit, and a hand-raise, which starts its play anew.
 _EXITS = {
@@ -31,6 +32,42 @@ def _kinds(kinds: list[Kind]) -> str:
 
 
 REASONS = ", ".join(f"('{kind}', '{reason}')" for kind, reason in _EXITS.items())
+
+
+# What one firing does, one after the other.
+_LOCK = """
+    SELECT FROM scoring_standing WHERE lead_id IN (SELECT lead_id FROM new_rows)
+    ORDER BY lead_id FOR NO KEY UPDATE
+"""
+_END = f"""
+    WITH exits AS (
+        SELECT DISTINCT ON (n.lead_id) o.id, e.reason
+        FROM new_rows n
+        JOIN (VALUES {REASONS}) AS e(kind, reason) ON e.kind = n.kind
+        JOIN followups_run o ON o.lead_id = n.lead_id AND o.ended_at IS NULL
+        JOIN followups_playversion p ON p.id = o.play_version_id
+        WHERE n.at > o.started_at - {_SPAN}
+          AND (p.definition->'exits' ? e.reason OR e.reason = '{EndReason.HAND_RAISED}')
+        ORDER BY n.lead_id, n.at DESC, n.id DESC
+    ), ended AS (
+        UPDATE followups_run r SET ended_at = leadqual_now(), end_reason = exits.reason
+        FROM exits WHERE r.id = exits.id RETURNING r.id
+    )
+    UPDATE followups_followup f SET state = 'cancelled', ended_at = leadqual_now()
+    FROM ended WHERE f.run_id = ended.id AND f.state = 'scheduled'
+"""
+_CHANGE = f"""
+    UPDATE scoring_standing s
+    SET unplanned_at = coalesce(s.unplanned_at, leadqual_now())
+    WHERE s.lead_id IN (
+        SELECT n.lead_id FROM new_rows n JOIN leads_lead l ON l.id = n.lead_id
+        WHERE n.kind IN ({_kinds(_KINDS)}) AND (
+            n.kind = '{Kind.HAND_RAISED}'
+            OR (n.kind IN ({_kinds(sorted(CONTACT))}) AND l.contacted_at IS NULL)
+            OR EXISTS (SELECT FROM followups_run r WHERE r.lead_id = n.lead_id)
+        )
+    )
+"""
 
 
 class ActivityPlans(Activity):
@@ -53,34 +90,10 @@ class ActivityPlans(Activity):
                 END IF;
                 -- First the locks. What is read in the next statements is what the last planner
                 -- has committed, so no run that it just started is missed.
-                PERFORM FROM scoring_standing WHERE lead_id IN (SELECT lead_id FROM new_rows)
-                ORDER BY lead_id FOR NO KEY UPDATE;
-                WITH exits AS (
-                    SELECT DISTINCT ON (n.lead_id) o.id, e.reason
-                    FROM new_rows n
-                    JOIN (VALUES {REASONS}) AS e(kind, reason) ON e.kind = n.kind
-                    JOIN followups_run o ON o.lead_id = n.lead_id AND o.ended_at IS NULL
-                    JOIN followups_playversion p ON p.id = o.play_version_id
-                    WHERE n.at > o.started_at - {_SPAN}
-                      AND (p.definition->'exits' ? e.reason OR e.reason = '{EndReason.HAND_RAISED}')
-                    ORDER BY n.lead_id, n.at DESC, n.id DESC
-                ), ended AS (
-                    UPDATE followups_run r SET ended_at = leadqual_now(), end_reason = exits.reason
-                    FROM exits WHERE r.id = exits.id RETURNING r.id
-                )
-                UPDATE followups_followup f SET state = 'cancelled', ended_at = leadqual_now()
-                FROM ended WHERE f.run_id = ended.id AND f.state = 'scheduled';
+                {planned_anew(_LOCK)}
+                {planned_anew(_END)}
                 -- History of leads that were never planned changes nothing here.
-                UPDATE scoring_standing s
-                SET unplanned_at = coalesce(s.unplanned_at, leadqual_now())
-                WHERE s.lead_id IN (
-                    SELECT n.lead_id FROM new_rows n JOIN leads_lead l ON l.id = n.lead_id
-                    WHERE n.kind IN ({_kinds(_KINDS)}) AND (
-                        n.kind = '{Kind.HAND_RAISED}'
-                        OR (n.kind IN ({_kinds(sorted(CONTACT))}) AND l.contacted_at IS NULL)
-                        OR EXISTS (SELECT FROM followups_run r WHERE r.lead_id = n.lead_id)
-                    )
-                );
+                {planned_anew(_CHANGE)}
                 RETURN NULL;
                 """,
             )

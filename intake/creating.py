@@ -10,14 +10,11 @@ from intake.owners import schedule
 from intake.planning import identity_of_rows
 from leads.activities import Kind
 
-FEW = 1_000  # standings that statistics tell of, below which they are made anew
-
 
 def create(chunk: Chunk, matched: Matched) -> None:
     """Make the leads of the rows that matched none; raise Overtaken when one exists by now."""
     if not matched.new:
         return
-    _tell_sizes(chunk)
     _insert_identities(chunk)
     if chunk.mapping.evidence:
         _insert_answers(chunk)
@@ -25,23 +22,6 @@ def create(chunk: Chunk, matched: Matched) -> None:
         _insert_outcomes(chunk)
     _insert_activities(chunk)
     _insert_leads(chunk, matched)
-
-
-def _tell_sizes(chunk: Chunk) -> None:
-    """Let the database see that a table it took for empty has grown.
-
-    A trigger keeps its plans for a session. Those that were made for no standings join each row of
-    a chunk with all standings, twice over. It does nothing once there are some statistics.
-    """
-    young = chunk.query(
-        """
-        SELECT 1 FROM pg_class WHERE oid = 'scoring_standing'::regclass
-            AND reltuples < %(few)s AND pg_relation_size(oid) > 0
-        """,
-        few=FEW,
-    )
-    if young:
-        chunk.query("ANALYZE scoring_standing")
 
 
 def _insert_identities(chunk: Chunk) -> None:

@@ -18,16 +18,27 @@ _OLD = pgtrigger.Referencing(old="old_rows")
 _BOTH = pgtrigger.Referencing(old="old_rows", new="new_rows")
 
 
+def planned_anew(statement: str) -> str:
+    """SQL of a trigger that runs `statement` by a plan of its own each time.
+
+    A session keeps the plans of its triggers. One that was made for an empty table joins all rows
+    of a later statement with all rows of the table, as often as it joins them.
+    """
+    return f"EXECUTE $statement${statement}$statement$;"
+
+
 def _mark(leads: str) -> str:
     """SQL that marks the standings of the leads that the sub-query `leads` names."""
-    return f"""
+    return planned_anew(
+        f"""
         UPDATE scoring_standing s SET stale_at = coalesce(s.stale_at, leadqual_now())
         FROM (
             SELECT lead_id FROM scoring_standing WHERE lead_id IN ({leads})
             ORDER BY lead_id FOR NO KEY UPDATE
         ) locked
-        WHERE s.lead_id = locked.lead_id;
-    """
+        WHERE s.lead_id = locked.lead_id
+        """
+    )
 
 
 def _after(
@@ -66,23 +77,26 @@ class LeadFacts(Lead):
                 "marks_standing",
                 pgtrigger.Update,
                 _BOTH,
-                f"""
-                UPDATE scoring_standing s SET
-                    owner_id = changed.owner_id, team_id = changed.team_id, stage = changed.stage,
-                    stale_at = coalesce(s.stale_at, leadqual_now()),
-                    unplanned_at = CASE
-                        WHEN (s.stage, s.owner_id)
-                            IS DISTINCT FROM (changed.stage, changed.owner_id)
-                        THEN coalesce(s.unplanned_at, leadqual_now()) ELSE s.unplanned_at END
-                FROM (
-                    SELECT n.id, n.owner_id, n.team_id, n.stage
-                    FROM new_rows n JOIN old_rows o USING (id)
-                    JOIN scoring_standing l ON l.lead_id = n.id
-                    WHERE to_jsonb(n) - {_NOT_FACTS} IS DISTINCT FROM to_jsonb(o) - {_NOT_FACTS}
-                    ORDER BY n.id FOR NO KEY UPDATE OF l
-                ) changed
-                WHERE s.lead_id = changed.id;
-                """,
+                planned_anew(
+                    f"""
+                    UPDATE scoring_standing s SET
+                        owner_id = changed.owner_id, team_id = changed.team_id,
+                        stage = changed.stage,
+                        stale_at = coalesce(s.stale_at, leadqual_now()),
+                        unplanned_at = CASE
+                            WHEN (s.stage, s.owner_id)
+                                IS DISTINCT FROM (changed.stage, changed.owner_id)
+                            THEN coalesce(s.unplanned_at, leadqual_now()) ELSE s.unplanned_at END
+                    FROM (
+                        SELECT n.id, n.owner_id, n.team_id, n.stage
+                        FROM new_rows n JOIN old_rows o USING (id)
+                        JOIN scoring_standing l ON l.lead_id = n.id
+                        WHERE to_jsonb(n) - {_NOT_FACTS} IS DISTINCT FROM to_jsonb(o) - {_NOT_FACTS}
+                        ORDER BY n.id FOR NO KEY UPDATE OF l
+                    ) changed
+                    WHERE s.lead_id = changed.id
+                    """
+                ),
             ),
         ]
 
