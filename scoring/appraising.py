@@ -118,6 +118,12 @@ def signed(value: float) -> str:
     return f"+{rounded:,}" if rounded > 0 else f"−{-rounded:,}" if rounded < 0 else "0"
 
 
+def gain_words(gain: Sequence[float], digits: int) -> str:
+    """Return a difference with the bounds of its interval, as "+0.070 (−0.026 to +0.150)"."""
+    middle, low, high = (f"{value:+z.{digits}f}" for value in gain)
+    return f"{middle} ({low} to {high})".replace("-", "−")
+
+
 def losses(y: Floats, p: Floats) -> Floats:
     """Return the log loss of each prediction p of y, (n,)."""
     clipped = np.clip(p, 1e-9, 1 - 1e-9)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from scipy.special import logit
 
 from accounts.models import User
 from accounts.policies import can_change_configuration
@@ -41,6 +40,7 @@ from scoring.live import LiveConfig, LiveModel, live_config, live_ids, load_mode
 from scoring.models import ModelVersion, Proposal, ProposalEvent, Suggestion
 from scoring.previewing import with_model
 from scoring.proposing import SEED, supersede
+from scoring.ranking import curve
 from scoring.training import Training, read_training, scored, scored_by
 
 APPRAISE = "appraise"
@@ -259,12 +259,6 @@ def _learned_from(version: ModelVersion, training: Training, test: Ints) -> list
     return [Notice("learned_here", name, f"{what}: on new leads it will do less well than here.")]
 
 
-def _points_of_a_logit(live: LiveModel) -> float:
-    """Return how many points a unit of log-odds is by a model's map to p."""
-    (s0, p0), (s1, p1) = live.model.p_anchors
-    return (s1 - s0) / float(logit(p1) - logit(p0))
-
-
 def _hand_lines(
     before: LiveModel, after: LiveModel, mine: Training, types: Mapping[str, FieldType]
 ) -> list[dict[str, Any]]:
@@ -273,8 +267,8 @@ def _hand_lines(
     """
     x = signal_matrix(after.model, after.icp, mine.rows.facts, types)
     old = {signal.key: signal.points for signal in before.model.signals}
-    scale = _points_of_a_logit(after)
-    ratio = scale / _points_of_a_logit(before)
+    worth, worth_before = (curve(live.model)[1] for live in (after, before))  # log-odds a point
+    scale, ratio = 1 / worth, worth_before / worth
     alone = None
     if not too_few(mine):
         alone = weight_intervals(fill_unknown(x)[0], mine.y, np.ones(mine.n))

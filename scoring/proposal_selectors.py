@@ -12,6 +12,7 @@ from core.decisions import Decision
 from core.errors import Invalid, NotFound
 from core.models import Job
 from leads.models import Lead
+from scoring.appraising import gain_words
 from scoring.describing import GROUP_LABELS, Difference, differences_beside_points
 from scoring.feedback import SignalFeedback, feedback_by_signal
 from scoring.fields import all_fields, field_types
@@ -250,9 +251,8 @@ def _metrics(backtest: Mapping[str, Any]) -> list[MetricRow]:
         live, ours = (backtest["metrics"][side][name] for side in ("live", "ours"))
         words, better = "", None
         if interval is not None:
-            middle, low, high = backtest["differences"][interval]
-            words = f"{middle:+z.{digits}f} ({low:+z.{digits}f} to {high:+z.{digits}f})"
-            words = words.replace("-", "−") if middle or low or high else "the same"
+            gain = middle, low, high = backtest["differences"][interval]
+            words = gain_words(gain, digits) if any(gain) else "the same"
             told = round(middle, digits) != 0
             if told and (low > 0 or high < 0):
                 better = (low > 0) == more

@@ -16,7 +16,7 @@ from core.clock import DatabaseNow
 from core.errors import Invalid
 from leads.models import Lead
 from scoring import facts as fact_store
-from scoring.appraising import losses
+from scoring.appraising import gain_words, losses
 from scoring.assess import assess
 from scoring.learning.evaluate import auc_gain
 from scoring.learning.screening import rank_auc
@@ -141,19 +141,12 @@ class Measured:
     @property
     def auc_words(self) -> str:
         """The difference in AUC with its interval."""
-        return _words(self.auc_gain, 3)
+        return gain_words(self.auc_gain, 3) if self.auc_gain else ""
 
     @property
     def loss_words(self) -> str:
         """The difference in log loss with its interval."""
-        return _words(self.loss_gain, 4)
-
-
-def _words(gain: Gain | None, digits: int) -> str:
-    if gain is None:
-        return ""
-    middle, low, high = (f"{value:+z.{digits}f}" for value in gain)
-    return f"{middle} ({low} to {high})".replace("-", "−")
+        return gain_words(self.loss_gain, 4) if self.loss_gain else ""
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,9 @@ def remove_demo() -> dict[str, int]:
     """Delete all demo rows; return how many of each kind. Raises Conflict when there are none.
 
     What was learned from demo outcomes or drafted by demo people goes, unless a person approved it.
-    Real leads stay: one that
-    a demo person owns becomes `unowned`. A company, source or team that real rows still point at
-    stays, too, and is real from then on (`kept`). Done in batches, each of them whole: a removal
-    that was killed is begun again.
+    Real leads stay: one that a demo person owns becomes `unowned`. A company, source or team that
+    real rows still point at stays, too, and is real from then on (`kept`). Done in batches, each of
+    them whole: a removal that was killed is begun again.
     """
     if not any(model._default_manager.filter(is_demo=True).exists() for model in _MARKED):
         raise Conflict("There is no demo here: nothing to remove.")

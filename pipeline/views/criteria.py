@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any, cast
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -127,8 +126,8 @@ def set_control(request: HttpRequest) -> HttpResponse:
 
 def _to_criteria(request: HttpRequest) -> HttpResponse:
     """Return to the page of the model that the form was sent from."""
-    query = urlencode({"model": request.GET["model"]}) if "model" in request.GET else ""
-    return redirect(f"{reverse('pipeline:show_criteria')}?{query}".rstrip("?"))
+    asked = {name: request.GET[name] for name in ("model",) if name in request.GET}
+    return redirect(reverse("pipeline:show_criteria", query=asked or None))
 
 
 def _number(request: HttpRequest, name: str) -> float:

@@ -14,13 +14,12 @@ from scoring.learning.merging import MOST_LINES, Grouped, merge
 from scoring.learning.notices import Notice
 from scoring.learning.pairs import Pair, find_pairs
 from scoring.learning.projection import project
-from scoring.learning.screening import Screened, screen
+from scoring.learning.screening import SURE_Z, Screened, screen
 from scoring.learning.shrinkage import FOLDS, folds, shift_to, shrink
 from scoring.learning.table import Table
 
 LEAST_FOR_PAIRS = 300  # outcomes
 PAIR_ROWS = 20_000  # on which two-condition rules are looked for
-SURE_Z = 1.645  # by which fields that add up must say something before rules are looked for
 LEAST_GAIN_Z = 0.0  # of the out-of-fold gain in log loss by rules, in its standard errors
 
 
@@ -97,7 +96,7 @@ def _fit(screened: Screened, y: Floats, given: Floats, recency: Recency, seed: i
     design, _ = build(levels)
     fitted = shrink(design, y, weights, seed)
     pairs: list[Pair] = []
-    if fitted.gain_z >= SURE_Z:
+    if fitted.gain_z >= SURE_Z:  # fields that say nothing apart are no ground for rules
         pairs = _useful_pairs(levels, y, weights, fitted.strength, seed)
     by_name = {v.field: v for v in levels}
     design, layout = build(levels, [pair.holds_here(by_name) for pair in pairs])

@@ -8,10 +8,9 @@ more is known than the history knew has the learned points and probability.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scipy.special import logit
-
 from scoring.definitions import Icp, Model
 from scoring.learning.points import Definitions
+from scoring.ranking import curve
 from scoring.scorecard import Scorecard
 
 KEPT = ("engagement", "qualification")
@@ -60,8 +59,7 @@ def model_like(
     worth in log-odds its map to p says, so its other lines are brought to the learned scale.
     """
     learned = definitions.model
-    (s0, p0), (s1, p1) = parsed.p_anchors
-    factor = float(logit(p1) - logit(p0)) / (s1 - s0) * definitions.scale
+    factor = curve(parsed)[1] * definitions.scale
     card = Scorecard(parsed, icp)
     taken = {signal["key"] for signal in learned["signals"]}
     kept, assumed = [], factor * card.untracked_points
