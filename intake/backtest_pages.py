@@ -310,7 +310,9 @@ def page_of(test: Backtest, kept: Collection[str] | None = None) -> Page | None:
         tiers=_tiers(found),
         measures=_measures(found),
         gain=gain_chart({name: np.array(c) for name, c in curves}) if curves else None,
-        calibration=calibration_chart([CalibrationBin(**b) for b in bins]) if bins else None,
+        calibration=calibration_chart({"Learned": [CalibrationBin(**b) for b in bins]})
+        if bins
+        else None,
         calibration_note=""
         if found["floor"] is None
         else f"A perfect model with the same probabilities would show {found['floor']:.3f}.",

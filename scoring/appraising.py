@@ -91,6 +91,7 @@ def appraise(
             for name, side in (("ours", ours), ("live", live))
         },
         "calibration": [vars(part) for part in calibration_bins(y, ours.p)],
+        "calibration_live": [vars(part) for part in calibration_bins(y, live.p)],
         "slices": _slices(y, live, ours, slices),
     }
 

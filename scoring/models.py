@@ -577,13 +577,17 @@ class PreviewPart(models.Model):
 
 
 class ShadowScore(models.Model):
-    """What a lead scores under a version that is in the shadow. No standing is touched."""
+    """What a lead scores under a version that is in the shadow. No standing is touched.
 
-    pk = models.CompositePrimaryKey("version_id", "lead_id")
+    The score of a round stays when the lead is opened again, for the outcome that ended the round.
+    """
+
+    pk = models.CompositePrimaryKey("version_id", "lead_id", "round")
     version = models.ForeignKey(
         ModelVersion, on_delete=models.CASCADE, db_index=False, related_name="+"
     )
     lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="+")
+    round = models.PositiveSmallIntegerField()
     score = models.SmallIntegerField()
     tier = models.CharField(max_length=4, blank=True)
     p = models.FloatField()

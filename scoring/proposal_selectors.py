@@ -241,7 +241,10 @@ def _changes(proposal: Proposal) -> list[Difference] | None:
 
 def _charts(backtest: Mapping[str, Any]) -> list[Chart]:
     curves = {"Proposed": backtest["gain"]["ours"], "Live": backtest["gain"]["live"]}
-    bins = [CalibrationBin(**part) for part in backtest["calibration"]]
+    calibrations = {"Proposed": backtest["calibration"]}
+    if "calibration_live" in backtest:
+        calibrations["Live"] = backtest["calibration_live"]
+    bins = {name: [CalibrationBin(**b) for b in found] for name, found in calibrations.items()}
     return [gain_chart(curves), calibration_chart(bins)]
 
 

@@ -7,7 +7,7 @@ goes live from here. The same outcomes and seed give the same row, so it is safe
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from scoring.appraising import Predictions, sentence
 from scoring.definitions import Signal
 from scoring.drafting import content_tag
 from scoring.features import Floats, signal_matrix
+from scoring.feedback import feedback_by_signal
 from scoring.judging import (
     SLICED,
     counts,
@@ -43,7 +44,7 @@ from scoring.learning.screening import LEAK_ODDS, Sides, rank_auc, surely_leaks
 from scoring.learning.table import Column, Table
 from scoring.learning.weights import Relearned, fill_unknown, learn_weights
 from scoring.live import LiveModel, live_config
-from scoring.models import ModelVersion, Proposal, ProposalEvent, Trusted
+from scoring.models import ModelVersion, Proposal, ProposalEvent, ShadowScore, Trusted
 from scoring.previewing import with_model
 from scoring.relearning import Redefined, redefine
 from scoring.training import Training, of_model, read_training
@@ -397,6 +398,19 @@ def _supersede_learned(key: str, why: str, but: ModelVersion | None = None) -> N
 
 
 def supersede(proposal: Proposal, why: str) -> None:
-    proposal.state = _STATE.SUPERSEDED
-    proposal.save(update_fields=["state"])
-    ProposalEvent.objects.create(proposal=proposal, kind=ProposalEvent.Kind.SUPERSEDED, note=why)
+    """Close a proposal whose place something else took; its version stays as it is."""
+    finish(proposal, _STATE.SUPERSEDED, ProposalEvent.Kind.SUPERSEDED, None, why)
+
+
+def finish(proposal: Proposal, state: str, kind: str, by: User | None, note: str = "") -> None:
+    """Bring a proposal into another state, and write who did it. What people say of its lines is
+    kept with the decision; its shadow scores go, unless it is in the shadow now.
+    """
+    proposal.state = state
+    if state not in Proposal.UNDER_WAY:  # feedback that is answered is not counted any more
+        found = feedback_by_signal(proposal.live).values()
+        proposal.evidence["feedback"] = [asdict(one) for one in found]
+    proposal.save(update_fields=["state", "shadow_until", "job", "evidence"])
+    ProposalEvent.objects.create(proposal=proposal, kind=kind, actor=by, note=note)
+    if state != _STATE.SHADOW and proposal.version_id:
+        ShadowScore.objects.filter(version=proposal.version_id).delete()

@@ -6,7 +6,6 @@ every open lead is rescored by the ordinary job.
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import asdict
 
 from django.db import transaction
 
@@ -17,16 +16,15 @@ from core.models import Job
 from core.versioning import lock_configuration, version_with
 from core.versions import Version
 from scoring.drafting import content_tag
-from scoring.feedback import feedback_by_signal
 from scoring.models import (
     FrameworkVersion,
     IcpVersion,
     ModelVersion,
     Proposal,
     ProposalEvent,
-    ShadowScore,
 )
 from scoring.policies import can_approve, can_change_models
+from scoring.proposing import finish, supersede
 from scoring.publishing import publish_model
 
 MOST_NOTE = 500
@@ -62,11 +60,11 @@ def approve(proposal: Proposal, *, by: User, seen: Collection[str] = ()) -> Job 
         )
     job = publish_model(version, by=by)
     proposal.job = job
-    _finish(proposal, _STATE.APPROVED, _KIND.APPROVED, by)
+    finish(proposal, _STATE.APPROVED, _KIND.APPROVED, by)
     for other in Proposal.objects.filter(
         live__key=proposal.live.key, state__in=Proposal.UNDER_WAY
     ).exclude(pk=proposal.pk):
-        _finish(other, _STATE.SUPERSEDED, _KIND.SUPERSEDED, None, f"v{version.number} went live.")
+        supersede(other, f"v{version.number} went live.")
         _back_to_draft(other)
     return job
 
@@ -87,7 +85,7 @@ def shadow(proposal: Proposal, *, by: User, days: int) -> None:
     )
     proposal.shadow_until = now() + dt.timedelta(days=days)
     word = "day" if days == 1 else "days"
-    _finish(proposal, _STATE.SHADOW, _KIND.SHADOWED, by, f"For {days} {word}.")
+    finish(proposal, _STATE.SHADOW, _KIND.SHADOWED, by, f"For {days} {word}.")
 
 
 @transaction.atomic
@@ -97,7 +95,7 @@ def request_changes(proposal: Proposal, *, by: User, note: str) -> None:
     can_change_models(by).require()
     _under_way(proposal)
     note = _note(note, required=True)
-    _finish(proposal, _STATE.CHANGES, _KIND.CHANGES, by, note)
+    finish(proposal, _STATE.CHANGES, _KIND.CHANGES, by, note)
     _back_to_draft(proposal)
 
 
@@ -107,7 +105,7 @@ def dismiss(proposal: Proposal, *, by: User, note: str = "") -> None:
     proposal = _locked(proposal)
     can_change_models(by).require()
     _under_way(proposal)
-    _finish(proposal, _STATE.DISMISSED, _KIND.DISMISSED, by, _note(note))
+    finish(proposal, _STATE.DISMISSED, _KIND.DISMISSED, by, _note(note))
     _back_to_draft(proposal)
 
 
@@ -172,17 +170,6 @@ def was_changed(proposal: Proposal) -> bool:
 def _refuse_changed(proposal: Proposal, version: ModelVersion) -> None:
     if was_changed(proposal):
         raise Conflict(f"v{version.number} was changed since it was measured. Propose it again.")
-
-
-def _finish(proposal: Proposal, state: str, kind: str, by: User | None, note: str = "") -> None:
-    proposal.state = state
-    if state not in Proposal.UNDER_WAY:  # feedback that is answered is not counted any more
-        found = feedback_by_signal(proposal.live).values()
-        proposal.evidence["feedback"] = [asdict(one) for one in found]
-    proposal.save(update_fields=["state", "shadow_until", "job", "evidence"])
-    ProposalEvent.objects.create(proposal=proposal, kind=kind, actor=by, note=note)
-    if state != _STATE.SHADOW and proposal.version_id:
-        ShadowScore.objects.filter(version=proposal.version_id).delete()
 
 
 def _back_to_draft(proposal: Proposal) -> None:

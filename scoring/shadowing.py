@@ -74,7 +74,7 @@ def _hand_back(proposal: Proposal, why: str) -> None:
 
 
 def _due(version: ModelVersion) -> list[int]:
-    """Return open leads that were rescored since their shadow score, or have none."""
+    """Return open leads that were rescored since their shadow score, or have none in this round."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM scoring_standing WHERE is_open AND state <> 'unscored'"
@@ -84,6 +84,7 @@ def _due(version: ModelVersion) -> list[int]:
             """
             SELECT s.lead_id FROM scoring_standing s
             LEFT JOIN scoring_shadowscore x ON x.version_id = %s AND x.lead_id = s.lead_id
+                AND x.round = (SELECT l.round FROM leads_lead l WHERE l.id = s.lead_id)
             WHERE s.is_open AND s.state <> 'unscored' AND s.lead_id %% %s = 0
               AND (x.lead_id IS NULL OR x.at < s.scored_at OR x.live_score <> s.score
                    OR x.live_tier <> s.tier)
@@ -102,12 +103,14 @@ def _score(version: ModelVersion, lead_ids: list[int], config: LiveConfig) -> No
         cursor.execute(
             """
             INSERT INTO scoring_shadowscore
-                (version_id, lead_id, score, tier, p, live_score, live_tier, live_p, at)
-            SELECT %s, n.lead_id, n.score, n.tier, n.p, s.score, s.tier, s.p, leadqual_now()
-            FROM unnest(%s::bigint[], %s::smallint[], %s::text[], %s::float8[])
-                AS n(lead_id, score, tier, p)
+                (version_id, lead_id, round, score, tier, p, live_score, live_tier, live_p, at)
+            SELECT %s, n.lead_id, n.round, n.score, n.tier, n.p, s.score, s.tier, s.p,
+                   leadqual_now()
+            FROM unnest(%s::bigint[], %s::smallint[], %s::smallint[], %s::text[], %s::float8[])
+                AS n(lead_id, round, score, tier, p)
             JOIN scoring_standing s USING (lead_id)
-            ON CONFLICT (version_id, lead_id) DO UPDATE SET
+            WHERE s.is_open
+            ON CONFLICT (version_id, lead_id, round) DO UPDATE SET
                 score = excluded.score, tier = excluded.tier, p = excluded.p,
                 live_score = excluded.live_score, live_tier = excluded.live_tier,
                 live_p = excluded.live_p, at = excluded.at
@@ -115,6 +118,7 @@ def _score(version: ModelVersion, lead_ids: list[int], config: LiveConfig) -> No
             [
                 version.pk,
                 rows.facts.lead_ids.tolist(),
+                rows.standing["round"].tolist(),
                 found.score.tolist(),
                 [NAMES[code] for code in found.tier.tolist()],
                 found.p.tolist(),
@@ -161,7 +165,7 @@ class ShadowPage:
 
 def read_shadow(version: ModelVersion, viewer: User) -> ShadowPage:
     """Return where a version in the shadow disagrees, and how both fare; five queries."""
-    scores = ShadowScore.objects.filter(version=version)
+    scores = ShadowScore.objects.filter(version=version, round=F("lead__round"))
     differing = scores.exclude(tier=F("live_tier"))
     most = differing.annotate(gap=F("score") - F("live_score")).order_by("-gap", "lead_id")
     # From both ends: the most raised and the most lowered.
@@ -182,6 +186,7 @@ def read_shadow(version: ModelVersion, viewer: User) -> ShadowPage:
 def _measured(version: ModelVersion) -> Measured:
     rows: Any = ShadowScore.objects.filter(
         version=version,
+        lead__outcomes__round=F("round"),
         lead__outcomes__at__gte=F("at"),
         lead__outcomes__result__in=("won", "lost"),
     ).values_list("lead__outcomes__result", "live_p", "p")

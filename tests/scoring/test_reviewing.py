@@ -18,7 +18,7 @@ from scoring import drafting, reviewing
 from scoring.feedback import answer_by_versions, feedback_by_signal, give_feedback
 from scoring.hand_made import propose_version, start_appraisal
 from scoring.invariants import standings_equal_recomputation
-from scoring.models import IcpVersion, ModelVersion, Proposal, Standing
+from scoring.models import IcpVersion, ModelVersion, Proposal, ShadowScore, Standing
 from scoring.policies import can_approve
 from scoring.proposal_selectors import SHOWN, list_proposals, read_proposal
 from scoring.publishing import publish_model
@@ -78,6 +78,25 @@ def test_a_decided_proposal_goes_on_showing_what_people_had_said(
     [(line, said)] = lines
     assert said is not None
     assert (line["key"], said.too_low, said.reps) == ("company_size", 1, 1)
+
+
+def test_a_superseded_proposal_goes_on_showing_what_people_had_said(
+    lead: Lead, rep: User, model_owner: User
+) -> None:
+    give_feedback(lead, "company_size", "too_low", by=rep)
+    draft, first = put_up(model_owner, company_size=30)
+    reviewing.shadow(first, by=model_owner, days=7)
+    score_batch()
+    assert ShadowScore.objects.exists()
+    second = propose_version(draft, by=model_owner)
+    assert not ShadowScore.objects.exists()  # what is measured anew starts anew
+    reviewing.approve(second, by=model_owner)
+    answer_by_versions()
+    first.refresh_from_db()
+    [(_, [(line, said)])] = read_proposal(first, model_owner).lines
+    assert (first.state, line["key"]) == ("superseded", "company_size")
+    assert said is not None
+    assert (said.too_low, said.reps) == (1, 1)
 
 
 def test_what_was_measured_beside_another_model_that_is_not_live_any_more_says_so(

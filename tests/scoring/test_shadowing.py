@@ -9,9 +9,11 @@ from django.test import Client
 from accounts.models import Team, User
 from accounts.roles import Role
 from core.clock import now
-from leads.models import Outcome
+from leads.models import Lead, Outcome
+from leads.services import move_lead
 from scoring import drafting, reviewing
 from scoring.models import ModelVersion, Proposal, ShadowScore, Standing
+from scoring.rescoring import rescore
 from scoring.shadowing import read_shadow
 from scoring.tasks import score_in_shadow
 from tests import factories
@@ -61,6 +63,7 @@ def test_the_shadow_scores_open_leads_shows_where_it_differs_and_is_measured_lat
     for number, lead in enumerate(leads):
         result = "won" if number < 8 else "lost"
         Outcome.objects.create(lead=lead, round=1, result=result, at=now())
+        Lead.objects.filter(pk=lead.pk).update(stage=result)
     measured = read_shadow(version, model_owner).measured
     assert (measured.n, measured.won) == (24, 8)
     assert measured.live_auc == pytest.approx(measured.shadow_auc)
@@ -72,6 +75,21 @@ def test_the_shadow_scores_open_leads_shows_where_it_differs_and_is_measured_lat
     assert measured.live_loss + middle == pytest.approx(measured.shadow_loss)
     assert low < middle < high
     assert measured.loss_words.startswith(f"{middle:+.4f}".replace("-", "−"))
+
+    # What is opened again is scored anew; how its first round ended goes on counting, once.
+    again = leads[0]
+    kept = ShadowScore.objects.get(lead=again).score
+    move_lead(again, "opportunity", by=rep, reason="They came back.")
+    rescore([again.pk])
+    assert score_in_shadow() == 1
+    assert score_in_shadow() == 0
+    assert ShadowScore.objects.get(lead=again, round=1).score == kept
+    assert ShadowScore.objects.filter(lead=again).count() == 2
+    page = read_shadow(version, model_owner)
+    assert (page.scored, page.measured.n, page.measured.won) == (24, 24, 8)
+    Outcome.objects.create(lead=again, round=2, result="lost", reason="Price", at=now())
+    assert read_shadow(version, model_owner).measured.n == 25
+
     client.force_login(model_owner)
     shown = client.get(f"/scoring/proposals/{proposal.pk}/shadow/scores/").content.decode()
     assert "Where they disagree most" in shown
