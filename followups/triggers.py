@@ -12,7 +12,7 @@ from followups.definitions import Exit
 from followups.runs import EndReason
 from leads.activities import CONTACT, Kind
 from leads.models import Activity
-from scoring.triggers import planned_anew
+from scoring.triggers import IDS, lock_standings, planned_anew, select_ids
 
 # What ends a run when its play names the exit, and a hand-raise, which starts its play anew.
 _EXITS = {
@@ -35,10 +35,6 @@ REASONS = ", ".join(f"('{kind}', '{reason}')" for kind, reason in _EXITS.items()
 
 
 # What one firing does, one after the other.
-_LOCK = """
-    SELECT FROM scoring_standing WHERE lead_id IN (SELECT lead_id FROM new_rows)
-    ORDER BY lead_id FOR NO KEY UPDATE
-"""
 _END = f"""
     WITH exits AS (
         SELECT DISTINCT ON (n.lead_id) o.id, e.reason
@@ -56,17 +52,19 @@ _END = f"""
     UPDATE followups_followup f SET state = 'cancelled', ended_at = leadqual_now()
     FROM ended WHERE f.run_id = ended.id AND f.state = 'scheduled'
 """
-_CHANGE = f"""
+_CHANGED = f"""
+    SELECT n.lead_id FROM new_rows n
+    WHERE n.kind IN ({_kinds(_KINDS)}) AND (
+        n.kind = '{Kind.HAND_RAISED}'
+        OR n.kind IN ({_kinds(sorted(CONTACT))})
+            AND (SELECT l.contacted_at IS NULL FROM leads_lead l WHERE l.id = n.lead_id)
+        OR EXISTS (SELECT FROM followups_run r WHERE r.lead_id = n.lead_id)
+    )
+"""
+_CHANGE = """
     UPDATE scoring_standing s
     SET unplanned_at = coalesce(s.unplanned_at, leadqual_now())
-    WHERE s.lead_id IN (
-        SELECT n.lead_id FROM new_rows n JOIN leads_lead l ON l.id = n.lead_id
-        WHERE n.kind IN ({_kinds(_KINDS)}) AND (
-            n.kind = '{Kind.HAND_RAISED}'
-            OR (n.kind IN ({_kinds(sorted(CONTACT))}) AND l.contacted_at IS NULL)
-            OR EXISTS (SELECT FROM followups_run r WHERE r.lead_id = n.lead_id)
-        )
-    )
+    WHERE s.lead_id = ANY($1)
 """
 
 
@@ -84,16 +82,18 @@ class ActivityPlans(Activity):
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
                 referencing=pgtrigger.Referencing(new="new_rows"),
+                declare=IDS,
                 func=f"""
                 IF NOT EXISTS (SELECT FROM new_rows WHERE kind IN ({_kinds(_KINDS)})) THEN
                     RETURN NULL;
                 END IF;
                 -- First the locks. What is read in the next statements is what the last planner
                 -- has committed, so no run that it just started is missed.
-                {planned_anew(_LOCK)}
+                {lock_standings("SELECT lead_id FROM new_rows")}
                 {planned_anew(_END)}
                 -- History of leads that were never planned changes nothing here.
-                {planned_anew(_CHANGE)}
+                {select_ids(_CHANGED)}
+                {planned_anew(_CHANGE, "ids")}
                 RETURN NULL;
                 """,
             )

@@ -18,31 +18,51 @@ _OLD = pgtrigger.Referencing(old="old_rows")
 _BOTH = pgtrigger.Referencing(old="old_rows", new="new_rows")
 
 
-def planned_anew(statement: str) -> str:
-    """SQL of a trigger that runs `statement` by a plan of its own each time.
+def planned_anew(statement: str, values: str = "") -> str:
+    """SQL of a trigger that runs `statement` by a plan of its own each time, with the variables
+    `values` as its $1, $2 ….
 
-    A session keeps the plans of its triggers. One that was made for an empty table joins all rows
-    of a later statement with all rows of the table, as often as it joins them.
+    A session keeps the plans of its triggers. One that was made for few rows joins all rows of a
+    later statement with all rows of a table.
     """
-    return f"EXECUTE $statement${statement}$statement$;"
+    return f"EXECUTE $statement${statement}$statement$" + (f" USING {values};" if values else ";")
+
+
+# Which rows of standings a trigger writes is told by the ids as values, never by a join. Where the
+# statistics of a table are wrong (a new one, or one that keeps the pages of deleted rows) joins may
+# take each row of it for each row of the other; ids are looked up, or cost one pass.
+IDS = [("ids", "bigint[]")]
+_LOCK = planned_anew(
+    "SELECT FROM scoring_standing WHERE lead_id = ANY($1) ORDER BY lead_id FOR NO KEY UPDATE",
+    "ids",
+)
+
+
+def select_ids(leads: str) -> str:
+    """SQL that sets the variable `ids` to the leads that the query `leads` selects."""
+    return f"EXECUTE $statement$SELECT ARRAY({leads})$statement$ INTO ids;"
+
+
+def lock_standings(leads: str) -> str:
+    """SQL that does the same, and locks the standings of these leads in id order."""
+    return select_ids(leads) + _LOCK
 
 
 def _mark(leads: str) -> str:
-    """SQL that marks the standings of the leads that the sub-query `leads` names."""
-    return planned_anew(
-        f"""
-        UPDATE scoring_standing s SET stale_at = coalesce(s.stale_at, leadqual_now())
-        FROM (
-            SELECT lead_id FROM scoring_standing WHERE lead_id IN ({leads})
-            ORDER BY lead_id FOR NO KEY UPDATE
-        ) locked
-        WHERE s.lead_id = locked.lead_id
-        """
+    """SQL that marks the standings of the leads that the query `leads` selects."""
+    return lock_standings(leads) + planned_anew(
+        "UPDATE scoring_standing SET stale_at = coalesce(stale_at, leadqual_now()) "
+        "WHERE lead_id = ANY($1)",
+        "ids",
     )
 
 
 def _after(
-    name: str, operation: pgtrigger.Operation, rows: pgtrigger.Referencing, func: str
+    name: str,
+    operation: pgtrigger.Operation,
+    rows: pgtrigger.Referencing,
+    func: str,
+    declare: list[tuple[str, str]] | None = IDS,
 ) -> pgtrigger.Trigger:
     return pgtrigger.Trigger(
         name=name,
@@ -50,6 +70,7 @@ def _after(
         when=pgtrigger.After,
         operation=operation,
         referencing=rows,
+        declare=declare,
         func=func + " RETURN NULL;",
     )
 
@@ -72,30 +93,32 @@ class LeadFacts(Lead):
                 INSERT INTO scoring_standing (lead_id, owner_id, team_id, stage, stale_at)
                 SELECT id, owner_id, team_id, stage, leadqual_now() FROM new_rows ORDER BY id;
                 """,
+                declare=None,
             ),
             _after(
                 "marks_standing",
                 pgtrigger.Update,
                 _BOTH,
-                planned_anew(
+                lock_standings(
                     f"""
-                    UPDATE scoring_standing s SET
-                        owner_id = changed.owner_id, team_id = changed.team_id,
-                        stage = changed.stage,
-                        stale_at = coalesce(s.stale_at, leadqual_now()),
-                        unplanned_at = CASE
-                            WHEN (s.stage, s.owner_id)
-                                IS DISTINCT FROM (changed.stage, changed.owner_id)
-                            THEN coalesce(s.unplanned_at, leadqual_now()) ELSE s.unplanned_at END
-                    FROM (
-                        SELECT n.id, n.owner_id, n.team_id, n.stage
-                        FROM new_rows n JOIN old_rows o USING (id)
-                        JOIN scoring_standing l ON l.lead_id = n.id
-                        WHERE to_jsonb(n) - {_NOT_FACTS} IS DISTINCT FROM to_jsonb(o) - {_NOT_FACTS}
-                        ORDER BY n.id FOR NO KEY UPDATE OF l
-                    ) changed
-                    WHERE s.lead_id = changed.id
+                    SELECT n.id FROM new_rows n JOIN old_rows o USING (id)
+                    WHERE to_jsonb(n) - {_NOT_FACTS} IS DISTINCT FROM to_jsonb(o) - {_NOT_FACTS}
                     """
+                )
+                + planned_anew(
+                    """
+                    UPDATE scoring_standing s
+                    SET (owner_id, team_id, stage, stale_at, unplanned_at) = (
+                        SELECT l.owner_id, l.team_id, l.stage,
+                               coalesce(s.stale_at, leadqual_now()),
+                               CASE WHEN (s.stage, s.owner_id)
+                                   IS DISTINCT FROM (l.stage, l.owner_id)
+                               THEN coalesce(s.unplanned_at, leadqual_now()) ELSE s.unplanned_at END
+                        FROM leads_lead l WHERE l.id = s.lead_id
+                    )
+                    WHERE s.lead_id = ANY($1)
+                    """,
+                    "ids",
                 ),
             ),
         ]
