@@ -21,6 +21,7 @@ from bench.results import Result
 from bench.timing import seconds
 from core.errors import Invalid
 from core.memory import peak_mb
+from intake.sheets import read_sheet
 from scoring.features import Floats
 from scoring.learning.backtest import Options, run_backtest
 from scoring.learning.backtest import Result as Backtest
@@ -29,9 +30,8 @@ from scoring.learning.evaluate import calibration_error
 from scoring.learning.fit import Design, fit_map
 from scoring.learning.intervals import weight_intervals
 from scoring.learning.points import define
-from scoring.learning.reading import Sheet, read_sheet
 from scoring.learning.signals import learn_signals
-from scoring.learning.table import Table, column_of_texts
+from scoring.learning.table import Sheet, Table, column_of_texts
 
 LR, WOE, ODOO, TREES = "logistic regression", "weight of evidence", "Odoo", "boosting"
 FILES: Mapping[str, tuple[str, str, str, tuple[str, ...]]] = {
@@ -65,7 +65,7 @@ def measure(data: Path | None, tell: Tell) -> list[Result]:
 def _sets(data: Path | None) -> Iterator[tuple[str, Set]]:
     for name, (file, outcome, positive, exclude) in FILES.items():
         if data is not None and (data / file).exists():
-            sheet = read_sheet((data / file).read_bytes())
+            sheet = _read(data / file)
             if name == "salvirt":  # the repeats would flatter
                 rows = list(dict.fromkeys(zip(*sheet.columns, strict=True)))
                 sheet = Sheet(sheet.header, [list(c) for c in zip(*rows, strict=True)], [])
@@ -97,7 +97,12 @@ def _listed(data: Path) -> Iterator[tuple[str, Set]]:
             tuple(entry.get("exclude", ())),
             order=entry.get("order"),
         )
-        yield name, (read_sheet((data / entry["file"]).read_bytes()), options)
+        yield name, (_read(data / entry["file"]), options)
+
+
+def _read(path: Path) -> Sheet:
+    with path.open("rb") as file:
+        return read_sheet(file)
 
 
 def _whole(sets: Mapping[str, Set], tell: Tell) -> Iterator[Result]:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import expit
 
 from scoring.features import Floats
-from scoring.learning.reading import Sheet
+from scoring.learning.table import Sheet
 from world.truth import TRUTHS, win_probability
 
 INDUSTRIES = ("retail", "software", "health", "finance", "public")

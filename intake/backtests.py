@@ -18,19 +18,20 @@ from core.models import Job
 from core.versioning import lock_configuration
 from intake.backtest_columns import STILL_TO_COME, Columns, make_fields, when_known
 from intake.forms import MOST_ROWS
-from intake.models import Backtest, Import, StagedRow
+from intake.models import Backtest, Import, RejectedRow, StagedRow
 from intake.policies import can_backtest, can_see_import
 from intake.services import DEFAULT_SOURCE, keep_mapping, take_in
+from intake.sheets import MOST_NAMED, left_out
 from intake.staging import SEPARATOR
 from leads.identity import clean_text
 from leads.models import Source
 from scoring.definitions import parse_icp
 from scoring.learning.backtest import Options, Result, backtest, order_keys, read_history
 from scoring.learning.evaluate import calibration_bins, gain_curve, reach
+from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions
-from scoring.learning.reading import Sheet
 from scoring.learning.suggesting import suggest
-from scoring.learning.table import is_blank, parse_numbers
+from scoring.learning.table import Sheet, is_blank, parse_numbers
 from scoring.learning.taking import for_fields
 from scoring.models import ModelVersion
 from scoring.origins import Origin, tell_origins
@@ -152,7 +153,14 @@ def sheet_of(imported: Import, most: int | None = None) -> Sheet:
             for column, once, cell in zip(columns, seen, cells.split(SEPARATOR), strict=True):
                 text = cell.strip()
                 column.append(once.setdefault(text, text))
-    return Sheet(list(imported.headers), columns, [])
+    return Sheet(list(imported.headers), columns, _left_out(imported))
+
+
+def _left_out(imported: Import) -> list[Notice]:
+    """Return what to say of the rows that could not be read when the file was staged."""
+    rejected = RejectedRow.objects.filter(imported=imported, step=RejectedRow.Step.READ)
+    first = rejected.order_by("row_no").values_list("row_no", "reason")[:MOST_NAMED]
+    return left_out(list(first), rejected.count())
 
 
 def working_days(sheet: Sheet, options: Options, held: int) -> float | None:

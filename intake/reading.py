@@ -270,7 +270,7 @@ class Reader:
     Raises Invalid from the constructor when there is no usable header.
     """
 
-    def __init__(self, file: BinaryIO, form: Format) -> None:
+    def __init__(self, file: BinaryIO, form: Format, *, most_columns: int = MOST_COLUMNS) -> None:
         file.seek(form.skip)
         self._lines = _Lines(
             io.TextIOWrapper(
@@ -282,7 +282,8 @@ class Reader:
         )
         self._delimiter = form.delimiter
         self._reader = csv.reader(self._lines, delimiter=form.delimiter, strict=True)
-        self.warnings: list[str] = []
+        self._most_columns = most_columns
+        self.renamed: dict[str, str] = {}  # what is to be said of a header that was made up
         self.row_no = 0  # of the last row read; the header is 0
         self.blank = 0
         if form.declared:
@@ -312,8 +313,8 @@ class Reader:
         self._named = len(cells)  # without headers that are missing at the end
         while self._named > 1 and not cells[self._named - 1].strip():
             self._named -= 1
-        if len(cells) > MOST_COLUMNS:
-            reason = f"has {len(cells):,} columns; at most {MOST_COLUMNS} can be imported"
+        if len(cells) > self._most_columns:
+            reason = f"has {len(cells):,} columns; at most {self._most_columns:,} can be read"
             raise Invalid.field("file", "too_many_columns", reason)
         return self._unique(cells)
 
@@ -322,17 +323,18 @@ class Reader:
         taken: set[str] = set()
         for number, cell in enumerate(cells, start=1):
             name = " ".join(clean_text(cell).split())[:MOST_HEADER]
+            said = ""
             if not name:
                 name = f"Column {number}"
-                self.warnings.append(f"Column {number} has no header; it is called “{name}”.")
+                said = f"Column {number} has no header; it is called “{name}”."
             wanted, repeat = name, 1
             while name.casefold() in taken:
                 repeat += 1
                 name = f"{wanted} ({repeat})"
             if repeat > 1:
-                self.warnings.append(
-                    f"Column {number} repeats the header “{wanted}”; it is called “{name}”."
-                )
+                said = f"Column {number} repeats the header “{wanted}”; it is called “{name}”."
+            if said:
+                self.renamed[name] = said
             taken.add(name.casefold())
             headers.append(name)
         return headers

@@ -92,7 +92,7 @@ def stage(file: BinaryIO, imported: Import, *, most_rows: int | None = None) -> 
             raise Invalid.field("file", "too_many_rows", f"has more than {most_rows:,} rows")
     if not reader.row_no - reader.blank:
         raise Invalid.field("file", "no_rows", "has a header line and no rows")
-    warnings = [*form.warnings, *reader.warnings]
+    warnings = [*form.warnings, *reader.renamed.values()]
     if reader.blank:
         warnings.append(f"{reader.blank:,} blank rows were left out.")
     if _looks_like_data(reader.headers):
@@ -109,7 +109,7 @@ def _keep(batch: Batch, imported: Import, profiles: Sequence[Profile]) -> None:
         if joined.count(SEPARATOR) >= len(cells):
             cells = [cell.replace(SEPARATOR, " ") for cell in cells]
             joined = SEPARATOR.join(cells)
-        problem = _damage(joined)
+        problem = damage(joined)
         if problem:
             rejected.append(BadRow(row_no, *problem, " ".join(cells)))
         else:
@@ -125,7 +125,7 @@ def _keep(batch: Batch, imported: Import, profiles: Sequence[Profile]) -> None:
     )
 
 
-def _damage(text: str) -> tuple[str, str] | None:
+def damage(text: str) -> tuple[str, str] | None:
     """Return code and reason for text that no database stores, None for good text."""
     if "\x00" in text:
         return "nul", "contains a NUL character; the file may be damaged"

@@ -27,12 +27,11 @@ from scoring.learning.evaluate import (
 from scoring.learning.levels import least_support
 from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions, define
-from scoring.learning.reading import Sheet
 from scoring.learning.screening import rank_auc, why_unusable
 from scoring.learning.signals import learn_signals
 from scoring.learning.splitting import last_in_order, part_of_each, stratified
 from scoring.learning.suggesting import Line, lines_of
-from scoring.learning.table import Column, Table, column_of_texts, is_blank, parse_numbers
+from scoring.learning.table import Column, Sheet, Table, column_of_texts, is_blank, parse_numbers
 
 LEAST_ROWS = 20
 LEAST_SHOWN = 20  # training outcomes below which no probability is shown

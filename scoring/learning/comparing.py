@@ -10,8 +10,8 @@ from scoring.learning.backtest import History, Options, read_history, split
 from scoring.learning.baselines import BASELINES
 from scoring.learning.evaluate import Metrics, calibration_floor, measure
 from scoring.learning.points import define
-from scoring.learning.reading import Sheet
 from scoring.learning.signals import learn_signals
+from scoring.learning.table import Sheet
 
 OURS = "Leadqual"
 

@@ -1,4 +1,6 @@
-"""Past leads as typed columns, which the condition trees of an ICP can be evaluated on."""
+"""Past leads as columns: texts as a file has them, and typed, as the condition trees of an ICP are
+evaluated on them.
+"""
 
 import math
 import re
@@ -10,6 +12,7 @@ import numpy as np
 
 from core.conditions import FieldType
 from scoring.features import Bools, Floats, Ints
+from scoring.learning.notices import Notice
 
 BLANKS = frozenset(
     "na n/a #n/a nan null none - -- ? nil <na> inf +inf -inf infinity -infinity "
@@ -29,6 +32,20 @@ _CODE = re.compile(r"0\d+")  # such a number is a code: of a place, a product or
 _TELEPHONE = re.compile(r"[+0]\d{7,}")
 LEAST_CODES = 0.01  # of the values, from which the field is one of codes
 LEAST_GROUPED = 3  # different numbers that points between thousands must explain
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A file as columns: `columns[i]` holds the stripped texts under `header[i]`, all n long."""
+
+    header: list[str]
+    columns: list[list[str]]
+    notices: list[Notice]
+
+    @property
+    def n(self) -> int:
+        """The number of rows below the header."""
+        return len(self.columns[0])
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def history(n: int = 700) -> bytes:
 
 
 def test_from_a_file_to_drafts_that_score_as_what_was_learned(pages: Client, owner: User) -> None:
-    test = uploaded(pages, history())
+    test = uploaded(pages, history() + b"torn;row\n")
     form = text_of(pages, test)
     assert "Outcome is won" in form
     assert '<option value="7:0" selected>' in form  # proposed
@@ -105,6 +105,7 @@ def test_from_a_file_to_drafts_that_score_as_what_was_learned(pages: Client, own
     assert "Worth taking" in page
     assert page.count('class="vega"') == 2
     assert "Why lost" in page  # named as a leak
+    assert "1 row is left out: row 701 has 2 cells where the header has 8." in page
     lines = test.suggested["lines"]
     assert "Why lost" not in {line["field"] for line in lines}
     assert '<input type="checkbox" name="trust" value="6"' in text_of(pages, test, "?change=1")
@@ -352,4 +353,4 @@ def test_a_file_of_too_many_columns_is_sent_to_the_command(pages: Client) -> Non
     file = SimpleUploadedFile("wide.csv", f"{header}\n{header}\n".encode())
     response = pages.post("/scoring/backtests/upload/", {"file": file})
     assert response.status_code == 422
-    assert "at most 200 can be imported. The command backtest takes more." in str(response.content)
+    assert "at most 200 can be read. The command backtest takes more." in str(response.content)

@@ -139,7 +139,7 @@ def test_blank_rows_are_counted_and_keep_their_numbers() -> None:
 def test_duplicate_and_empty_headers_get_names() -> None:
     _, reader, _, _ = read(b"Name,name,,Name\n1,2,3,4\n")
     assert reader.headers == ["Name", "name (2)", "Column 3", "Name (3)"]
-    assert len(reader.warnings) == 3
+    assert len(reader.renamed) == 3
 
 
 def test_a_line_beyond_the_limit_is_named_and_skipped() -> None:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from core.errors import Invalid
+from intake.sheets import read_sheet
 from scoring.learning.backtest import Options, order_keys, read_history, run_backtest, split
-from scoring.learning.reading import Sheet, read_sheet
+from scoring.learning.table import Sheet
 from tests.scoring.learning.worlds import made, sheet_of
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -313,7 +314,7 @@ def test_numbers_and_dates_are_put_in_order(texts, order):
 
 @pytest.mark.skipif(not SALVIRT.exists(), reason="shared/data is not here")
 def test_real_opportunities_are_learned_as_well_as_the_goal_says():
-    sheet = read_sheet(SALVIRT.read_bytes())
+    sheet = read_sheet(SALVIRT.open("rb"))
     rows = list(dict.fromkeys(zip(*sheet.columns, strict=True)))
     sheet = Sheet(sheet.header, [list(column) for column in zip(*rows, strict=True)], [])
     found = [run_backtest(sheet, Options("Status", "Won", seed=seed)).learned for seed in range(20)]
@@ -324,7 +325,7 @@ def test_real_opportunities_are_learned_as_well_as_the_goal_says():
 
 @pytest.mark.skipif(not BANK.exists(), reason="shared/data is not here")
 def test_real_phone_contacts_are_learned_as_well_as_the_goal_says():
-    sheet = read_sheet(BANK.read_bytes())
+    sheet = read_sheet(BANK.open("rb"))
     result = run_backtest(sheet, Options("y", "yes", exclude=("duration",)))
     found = result.as_json()["learned"]
     assert found["auc"] >= 0.735

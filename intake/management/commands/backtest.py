@@ -2,6 +2,7 @@
 
 import csv
 import json
+from io import BytesIO
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import Invalid
+from intake.sheets import read_sheet
 from scoring.learning.backtest import Options, Result, run_backtest
 from scoring.learning.comparing import Compared, compare
-from scoring.learning.reading import read_sheet
+from scoring.learning.table import Sheet
 
 VERDICTS = {
     "propose": "Proposed: the learned weights beat the starting weights on leads they never saw.",
@@ -57,7 +59,7 @@ class Command(BaseCommand):
             train=options["train"],
         )
         try:
-            sheet = read_sheet(options["file"].read_bytes())
+            sheet = _read(options["file"])
             if options["compare"]:
                 seeds = range(wanted.seed, wanted.seed + options["compare"])
                 self._compare(compare(sheet, wanted, seeds), options["json"])
@@ -113,6 +115,12 @@ class Command(BaseCommand):
             )
         for notice in result.notices:
             write(f"! {notice.text}")
+
+
+def _read(path: Path) -> Sheet:
+    """Read a file, or what comes through a pipe."""
+    with path.open("rb") as file:
+        return read_sheet(file if file.seekable() else BytesIO(file.read()))
 
 
 def _names(text: str) -> tuple[str, ...]:
