@@ -23,7 +23,6 @@ from scoring.fields import all_fields, field_types
 from scoring.judging import (
     counts,
     few,
-    flow_of,
     judge,
     line_of,
     period,
@@ -38,7 +37,7 @@ from scoring.learning.shrinkage import gain_z
 from scoring.learning.weights import fill_unknown
 from scoring.live import LiveConfig, LiveModel, live_config, live_ids, load_model
 from scoring.models import ModelVersion, Proposal, ProposalEvent, Suggestion
-from scoring.previewing import with_model
+from scoring.previewing import flow_of, with_model
 from scoring.proposing import SEED, supersede
 from scoring.ranking import curve
 from scoring.training import Training, read_training, scored, scored_by

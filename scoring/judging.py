@@ -16,8 +16,6 @@ from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES, recalibrate
 from scoring.learning.intervals import Intervals
 from scoring.learning.lifts import holds, lift_where
 from scoring.learning.splitting import last_in_order, part_of_each
-from scoring.live import LiveConfig
-from scoring.previewing import preview_open
 from scoring.training import Training
 
 TEST_SHARE = 0.3
@@ -137,12 +135,6 @@ def line_of(
         "low": None if np.isnan(low) else round(low, 1),
         "high": None if np.isnan(high) else round(high, 1),
     }
-
-
-def flow_of(candidate: LiveConfig) -> dict[str, Any]:
-    """Return what a configuration would do to the open leads, with how many were looked at."""
-    flow, total = preview_open(candidate)
-    return {**flow.as_json(), "of": total}
 
 
 def too_few(training: Training) -> bool:

@@ -14,7 +14,7 @@ from scoring.describing import Difference, ModelWords, describe, differences
 from scoring.fields import all_fields, field_types
 from scoring.live import LiveModel, load_model
 from scoring.models import ModelVersion, Preview, Proposal, Standing
-from scoring.previewing import TeamLoad, candidate_config, preview_open, workload
+from scoring.previewing import TeamLoad, candidate_config, flow_of, workload
 from scoring.proposal_selectors import Matrix, Mover, matrix_of, movers_of
 from scoring.tasks import RESCORE_ALL
 
@@ -180,17 +180,15 @@ def read_preview(version: ModelVersion, viewer: User) -> PreviewPage:
     kept = Preview.objects.filter(version=version).select_related("job").first()
     began = time.perf_counter()
     if kept is not None and kept.result:
-        flow, total = kept.result, kept.result["n"]
+        flow = {"of": kept.result["n"], **kept.result}
     else:
-        sample, total = preview_open(config)
-        flow = sample.as_json()
-    flow = {**flow, "of": total}
+        flow = flow_of(config)
     return PreviewPage(
         matrix=matrix_of(flow),
-        load=workload(flow["hot"], total / max(1, flow["n"])),
+        load=workload(flow),
         movers=movers_of(flow["movers"], viewer),
         models=flow["models"],
-        whole=flow["n"] >= total,
+        whole=flow["n"] >= flow["of"],
         job=kept.job if kept is not None else None,
         seconds=time.perf_counter() - began,
     )

@@ -17,6 +17,7 @@ from core import jobs
 from core.connections import over_connections
 from core.models import Job
 from scoring import facts as fact_store
+from scoring.arriving import BLOCK, by_team, hot_a_day
 from scoring.assess import assess
 from scoring.fields import all_fields, field_types
 from scoring.live import LiveConfig, LiveModel, assemble, live_config, load_model
@@ -27,7 +28,6 @@ JOB = "preview"
 SAMPLE = 100_000
 CHUNK = 25_000
 ALONE = 50_000  # leads that are looked at over one connection; of more, two take half each
-BLOCK = 64  # leads that are drawn for a sample together: their rows share pages
 MOVERS = 20
 
 
@@ -116,26 +116,8 @@ def preview_leads(lead_ids: Sequence[int], config: LiveConfig, as_of: float) -> 
         for row in biggest.tolist()
         if change[row]
     ]
-    _count_hot(flow, rows.facts.lead_ids, before == HOT, after == HOT)
+    flow.hot = by_team(rows.facts.lead_ids, before == HOT, after == HOT)
     return flow
-
-
-def _count_hot(flow: Flow, ids: Any, now: Any, then: Any) -> None:
-    """Count hot leads now and then by team."""
-    mine = now | then
-    if not mine.any():
-        return
-    chosen = ids[mine]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT lead_id, coalesce(team_id, 0) FROM scoring_standing WHERE lead_id = ANY(%s)",
-            [chosen.tolist()],
-        )
-        team_of = dict(cursor.fetchall())
-    for lead, was, will in zip(chosen.tolist(), now[mine], then[mine], strict=True):
-        pair = flow.hot.setdefault(str(team_of.get(lead, 0)), [0, 0])
-        pair[0] += int(was)
-        pair[1] += int(will)
 
 
 def preview_open(config: LiveConfig, most: int = SAMPLE) -> tuple[Flow, int]:
@@ -239,7 +221,8 @@ def _add_up(job: Job) -> None:
     whole = Flow()
     for part in preview.parts.order_by("pk"):
         whole.add(Flow(**part.flow))
-    preview.result = whole.as_json()
+    version = ModelVersion.objects.select_related("icp", "framework").get(pk=preview.version_id)
+    preview.result = _whole(whole, whole.n, candidate_config(version))
     preview.save(update_fields=["result"])
     preview.parts.all().delete()
 
@@ -249,38 +232,57 @@ jobs.register(JOB, _preview_range, _add_up)
 
 @dataclass(frozen=True)
 class TeamLoad:
-    """Hot leads of a team now and then, its reps, and the first steps that one has time for."""
+    """Hot leads of a team now and then, those that come a working day (None where nobody counted
+    them), its reps, and the first steps that each has time for in a day.
+    """
 
     team: str
     reps: int
     capacity: int
     now: int
     then: int
+    coming: tuple[float, float] | None
 
     @property
-    def now_each(self) -> float:
-        """Hot leads a rep now."""
-        return self.now / max(1, self.reps)
+    def each(self) -> tuple[float, float] | None:
+        """Hot leads that come a rep and working day, now and then."""
+        if self.coming is None or not self.reps:
+            return None
+        return self.coming[0] / self.reps, self.coming[1] / self.reps
 
     @property
-    def then_each(self) -> float:
-        """Hot leads a rep under the version."""
-        return self.then / max(1, self.reps)
+    def too_many(self) -> bool:
+        """Whether more would come than there is time for."""
+        return self.each is not None and self.each[1] > self.capacity
 
 
-def workload(hot: Mapping[str, Sequence[int]], factor: float = 1.0) -> list[TeamLoad]:
-    """Return the hot leads by team beside the team's capacity; `factor` scales up a sample."""
+def workload(flow: Mapping[str, Any]) -> list[TeamLoad]:
+    """Return the hot leads by team beside the team's capacity, by a flow as `flow_of` gives it; a
+    sample stands for all. One query.
+    """
+    hot, coming = flow["hot"], flow.get("coming")
+    factor = flow["of"] / max(1, flow["n"])
     active = Q(members__is_active=True, members__role=Role.REP)
+    teams = Team.objects.annotate(reps=Count("members", filter=active)).order_by("name")
     found = []
-    for team in Team.objects.annotate(reps=Count("members", filter=active)).order_by("name"):
-        now, then = hot.get(str(team.pk), (0, 0))
-        if now or then or team.reps:
-            found.append(
-                TeamLoad(
-                    team.name, team.reps, team.capacity, round(now * factor), round(then * factor)
-                )
-            )
-    if "0" in hot:
-        now, then = hot["0"]
-        found.append(TeamLoad("No team", 0, 0, round(now * factor), round(then * factor)))
+    for key, name, reps, each in [
+        *((str(team.pk), team.name, team.reps, team.capacity) for team in teams),
+        ("0", "No team", 0, 0),
+    ]:
+        now, then = hot.get(key, (0, 0))
+        if now or then or reps:
+            own = None if coming is None else tuple(coming.get(key, (0.0, 0.0)))
+            load = TeamLoad(name, reps, each, round(now * factor), round(then * factor), own)
+            found.append(load)
     return found
+
+
+def flow_of(candidate: LiveConfig) -> dict[str, Any]:
+    """Return as JSON values what a configuration would do to the open leads, of how many (`of`),
+    and how many hot leads would come each day (`coming`).
+    """
+    return _whole(*preview_open(candidate), candidate)
+
+
+def _whole(flow: Flow, of: int, candidate: LiveConfig) -> dict[str, Any]:
+    return {**flow.as_json(), "of": of, "coming": hot_a_day(candidate)}

@@ -189,7 +189,7 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         metrics=_metrics(backtest) if backtest else [],
         charts=_charts(backtest) if backtest else [],
         matrix=matrix_of(flow) if flow else None,
-        load=workload(flow["hot"], flow["of"] / max(1, flow["n"])) if flow else [],
+        load=workload(flow) if flow else [],
         movers=movers_of(flow["movers"], viewer) if flow else [],
         slices=[(slice_name(s), s) for s in backtest["slices"]] if backtest else [],
         leaks=leaks,

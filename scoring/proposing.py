@@ -30,7 +30,6 @@ from scoring.judging import (
     SLICED,
     counts,
     few_words,
-    flow_of,
     judge,
     line_of,
     period,
@@ -45,7 +44,7 @@ from scoring.learning.table import Column, Table
 from scoring.learning.weights import Relearned, fill_unknown, learn_weights
 from scoring.live import LiveModel, live_config
 from scoring.models import ModelVersion, Proposal, ProposalEvent, ShadowScore, Trusted
-from scoring.previewing import with_model
+from scoring.previewing import flow_of, with_model
 from scoring.relearning import Redefined, redefine
 from scoring.training import Training, of_model, read_training
 from scoring.trusting import trusted_of

@@ -14,6 +14,7 @@ from core.filters import require_known
 from pipeline import policies
 from pipeline import thresholds as selectors
 from pipeline.views.criteria import chosen_model
+from scoring.arriving import DAYS
 from scoring.live import LiveModel, live_config
 from scoring.marks import draft_with_marks
 from scoring.policies import can_change_models
@@ -31,13 +32,13 @@ def _page(
 ) -> HttpResponse:
     viewer = cast(User, request.user)
     policies.can_read_criteria(viewer).require()
-    models = live_config().everything
-    chosen = chosen_model(models, data.get("model", ""))
-    found = selectors.read_thresholds(chosen, models)
+    config = live_config()
+    chosen = chosen_model(config.everything, data.get("model", ""))
+    found = selectors.read_thresholds(chosen, config)
     hot, warm = _marks(data, chosen)
     context: dict[str, Any] = {
         "now": now(),
-        "models": models,
+        "models": config.everything,
         "chosen": chosen,
         "found": found,
         "hot": hot,
@@ -47,8 +48,7 @@ def _page(
         "moved": selectors.moved(found.standings, chosen, hot, warm),
         "same": (hot, warm) == (chosen.model.hot, chosen.model.warm),
         "may_change": can_change_models(viewer),
-        "days": selectors.DAYS,
-        "least_days": selectors.LEAST_DAYS,
+        "days": DAYS,
         "problem": problem,
     }
     return render(request, "pipeline/thresholds.html", context, status=status)

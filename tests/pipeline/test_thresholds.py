@@ -13,8 +13,6 @@ from accounts.selectors import Capacity
 from core.clock import now
 from core.errors import Invalid
 from pipeline.thresholds import (
-    SCORES,
-    WORKING_DAYS,
     Standings,
     Thresholds,
     mark_at,
@@ -22,17 +20,20 @@ from pipeline.thresholds import (
     propose,
     read_thresholds,
 )
-from scoring import drafting, reviewing
+from scoring import drafting
+from scoring.arriving import SCORES, WORKING_DAYS, hot_a_day
 from scoring.live import live_config
 from scoring.marks import draft_with_marks
-from scoring.models import ModelVersion, Standing
+from scoring.models import ModelVersion, ScoreChange, Snapshot, Standing
+from scoring.previewing import candidate_config
 from scoring.publishing import publish_model
 from tests import factories
 from tests.desk.conftest import log_in
 
 
 def _standings(rises: int) -> Standings:
-    return Standings(np.ones(SCORES, dtype=int), {}, np.arange(SCORES, dtype=float)[::-1] * rises)
+    coming = np.arange(SCORES, dtype=float)[::-1] * rises / WORKING_DAYS
+    return Standings(np.ones(SCORES, dtype=int), {}, coming)
 
 
 def test_the_lowest_mark_that_fits_and_tells_is_proposed() -> None:
@@ -62,7 +63,7 @@ def test_the_lowest_mark_that_fits_and_tells_is_proposed() -> None:
 @pytest.mark.django_db
 def test_nothing_is_proposed_where_nobody_works_leads(config: None) -> None:
     live = next(m for m in live_config().everything if m.key == "b2b")
-    found = read_thresholds(live, live_config().everything)
+    found = read_thresholds(live, live_config())
     assert found.proposed is None
     assert "no active rep" in found.why
 
@@ -80,13 +81,14 @@ def test_the_page_counts_open_leads_as_they_stand(rep: User, manager: User, team
     consumer = factories.make_lead(owner=rep, kind="b2c")
     factories.make_activity(consumer, "hand_raised")
     factories.make_evidence(consumer, "budget", 100)
-    found = read_thresholds(live, live_config().everything)
+    found = read_thresholds(live, live_config())
     open_scores = list(Standing.objects.filter(lead__kind="b2b").values_list("score", flat=True))
     assert found.standings.counts.sum() == len(open_scores) == 4
     assert found.present.open == sum(score >= 60 for score in open_scores)
     assert (found.capacity.reps, found.capacity.a_day) == (3, 90)
     # Three rose over the mark, by a hand-raise or by the answer after it.
-    assert found.standings.rises[60] == found.present.open == 3
+    assert found.present.open == 3
+    assert found.standings.coming[60] * WORKING_DAYS == pytest.approx(3)
     assert {m.key: a_day for m, a_day in found.others} == {"general": 1 / WORKING_DAYS / 3}
     assert found.present.together == pytest.approx(4 / WORKING_DAYS / 3)
     assert {t: (a, b) for t, a, b in moved(found.standings, live, 100, 40)}["hot"] == (3, 0)
@@ -101,48 +103,36 @@ def test_the_page_counts_open_leads_as_they_stand(rep: User, manager: User, team
 
 
 @pytest.mark.django_db
-def test_what_turned_hot_by_other_points_is_not_told_as_the_live_versions(
+def test_other_points_are_held_against_capacity_on_the_day_they_go_live(
     rep: User, model_owner: User, team: Team
 ) -> None:
     def look() -> Thresholds:
         cache.clear()
-        models = live_config().everything
-        return read_thresholds(next(m for m in models if m.key == "b2b"), models)
+        config = live_config()
+        return read_thresholds(next(m for m in config.everything if m.key == "b2b"), config)
 
     for _ in range(3):
         factories.make_activity(factories.make_lead(owner=rep), "hand_raised")
-    before = look()
-    assert not before.young
-    rises = before.standings.rises.copy()
-    # Other marks, the same points: what was counted holds.
-    marked, _ = draft_with_marks("b2b", 65, 45, by=model_owner)
-    publish_model(marked, by=model_owner)
-    assert (look().standings.rises == rises).all()
-    # Other points: what was counted is by those of before, and no mark is proposed from it.
+    closed = factories.make_lead(owner=rep, stage="lost")
+    factories.make_activity(closed, "hand_raised")
+    before = look().standings.coming
+    scores = list(Standing.objects.filter(is_open=True).values_list("score", flat=True))
+    coming = [sum(s >= m for s in scores) / WORKING_DAYS for m in range(SCORES)]
+    assert before.tolist() == pytest.approx(coming)
     draft = drafting.make_draft(ModelVersion.objects.get(key="b2b", state="live"), by=model_owner)
     content = {**draft.definition, "base": 15}
     draft = drafting.save_draft(draft, content, by=model_owner, read=drafting.content_tag(draft))
+    # The review says so before, the page after: of the same leads, by the points of either.
+    come = hot_a_day(candidate_config(draft))
+    hot = draft.definition["marks"]["hot"]
+    assert before[hot] < before[hot - 15] == pytest.approx(3 / WORKING_DAYS)
+    assert come == {str(team.pk): pytest.approx([before[hot], before[hot - 15]])}
     publish_model(draft, by=model_owner)
-    found = look()
-    assert ([m.key for m in found.young], found.proposed) == (["b2b"], None)
-    assert (found.standings.rises == rises).all()
-    assert "has counted in other points" in (
-        log_in(model_owner).get("/scoring/thresholds/?model=b2b").content.decode()
-    )
-    # Rolled back, it counts in the points of before again.
-    live = ModelVersion.objects.get(key="b2b", state="live")
-    reviewing.roll_back(marked, by=model_owner)
-    assert (look().young, look().standings.rises[0]) == ((), rises[0])
-    reviewing.roll_back(live, by=model_owner)
-    draft = ModelVersion.objects.get(key="b2b", state="live")
-    # Live for ten days, it is told by its own, as of 28 days.
-    ModelVersion.objects.filter(pk=draft.pk).update(published_at=now() - dt.timedelta(days=10))
-    assert not look().young
-    assert not look().standings.rises.any()
-    factories.make_activity(factories.make_lead(owner=rep), "hand_raised")
-    found = look()
-    assert found.young == ()
-    assert found.standings.rises[15] == pytest.approx(28 / 10, rel=1e-3)
+    assert (look().standings.coming[15:] == before[:-15]).all()
+    # Who neither came nor rose of late is nobody's work now.
+    Snapshot.objects.update(at=now() - dt.timedelta(days=40))
+    ScoreChange.objects.update(at=now() - dt.timedelta(days=40))
+    assert not look().standings.coming.any()
 
 
 @pytest.mark.django_db
@@ -155,11 +145,11 @@ def test_a_draft_differs_in_its_marks_alone(model_owner: User) -> None:
     assert draft_with_marks("b2b", 65, 45, by=model_owner) == (draft, False)
     odd, _ = draft_with_marks("b2b", 67, 45, by=model_owner)
     publish_model(odd, by=model_owner)
-    models = live_config().everything
-    found = read_thresholds(next(m for m in models if m.key == "b2b"), models)
+    config = live_config()
+    found = read_thresholds(next(m for m in config.everything if m.key == "b2b"), config)
     assert 67 in [mark.mark for mark in found.marks]  # the live one is among those compared
     factories.make_user(team=None)
-    found = read_thresholds(next(m for m in models if m.key == "b2b"), models)
+    found = read_thresholds(next(m for m in config.everything if m.key == "b2b"), config)
     # What is kept of closed leads is scored by the version before.
     assert (found.proposed, f"v{odd.number} is being worked out" in found.why) == (None, True)
     for hot, warm in ((67, 45), (40, 40), (30, 50)):
