@@ -43,6 +43,7 @@ MOST_SEED = 2**32 - 1  # of scikit-learn
 MOST_OUTCOMES = 20  # values of a column that can be an outcome
 DISTINCT = 0.5  # share of the values that differ from which a column is an id
 INTERACTIONS = 0.02  # AUC by which boosting leads when points miss something
+LEAST_SURE = 10  # leads of either outcome from which an interval of AUC holds
 
 
 @dataclass(frozen=True)
@@ -207,11 +208,14 @@ def _remarks(
     usable = [name for name, column in inside.columns.items() if _boostable(column.values)]
     if usable:
         trees = boosting(inside.only(usable), y, outside.only(usable))
-        lead = rank_auc(truth, trees) - rank_auc(truth, ranking)
+        lead, low, high = auc_gain(truth, trees, ranking)
         if lead > INTERACTIONS:
+            few = min(truth.sum(), len(truth) - truth.sum()) < LEAST_SURE
+            chance = ", perhaps by chance" if low <= 0 or few else ""
+            spread = f"95 % between {low:+.3f} and {high:+.3f}{chance}".replace("-", "−")
             text = (
-                f"Boosted trees rank better by {lead:.3f} AUC: fields act together in ways that "
-                "points, which add up, miss."
+                f"Boosted trees rank better by {lead:.3f} AUC ({spread}): fields act together in "
+                "ways that points, which add up, miss."
             )
             found.append(Notice("interactions", "", text))
     return found
@@ -255,16 +259,13 @@ def read_history(
         keys = order_keys(sheet.columns[order], sheet.header[order])
         gaps = int((np.isnan(keys) & known).sum())
         if gaps:
-            text = (
-                f"{gaps} leads whose {sheet.header[order]} is blank, or no number or date as the "
-                "others are, are left out."
-            )
+            whose = f"whose {sheet.header[order]} is blank, or no number or date as the others are"
+            text = f"{_leads(gaps)} {whose}, {'is' if gaps == 1 else 'are'} left out."
             notices.append(Notice("order_missing", sheet.header[order], text))
         known &= ~np.isnan(keys)
     rows = np.flatnonzero(known)
     if len(rows) < LEAST_ROWS:
-        leads = "lead" if len(rows) == 1 else "leads"
-        text = f"has {len(rows)} {leads} with an outcome; at least {LEAST_ROWS} are needed"
+        text = f"has {_leads(len(rows))} with an outcome; at least {LEAST_ROWS} are needed"
         raise Invalid.field("file", "too_few_rows", text)
     if not 0 < y[rows].sum() < len(rows):
         raise Invalid.field("outcome", "one_class", "all leads have the same outcome")
@@ -345,6 +346,10 @@ def _is_id(values: Sequence[str]) -> bool:
     return len(set(values)) > DISTINCT * len(values)
 
 
+def _leads(n: int) -> str:
+    return "1 lead" if n == 1 else f"{n:,} leads"
+
+
 def _check(options: Options) -> None:
     problems = []
     if not 0.05 <= options.test_share <= 0.95:
@@ -394,7 +399,8 @@ def _won(
         text = f"{column} has {len(different)} values; {others} count as not {options.positive}."
         notices.append(Notice("outcome_values", column, text))
     if not known.all():
-        text = f"{int((~known).sum())} leads without an outcome are left out."
+        n = int((~known).sum())
+        text = f"{_leads(n)} without an outcome {'is' if n == 1 else 'are'} left out."
         notices.append(Notice("outcome_missing", column, text))
     return np.array([float(label.casefold() in won) for label in labels])
 

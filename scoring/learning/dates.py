@@ -13,10 +13,16 @@ MONTHS: Mapping[str, int] = {
     name: number
     for number, names in enumerate(
         (
-            "january jan januar jän jänner", "february feb februar", "march mar märz mär maerz mrz",
-            "april apr", "may mai", "june jun juni", "july jul juli", "august aug",
-            "september sep sept", "october oct oktober okt", "november nov",
-            "december dec dezember dez",
+            "january jan januar jän jänner januari janvier janv enero ene gennaio",
+            "february feb februar februari février fevrier févr fevr febrero febbraio",
+            "march mar märz mär maerz mrz maart mrt mars marzo",
+            "april apr avril avr abril abr aprile", "may mai mei mayo maggio mag",
+            "june jun juni juin junio giugno giu", "july jul juli juillet juil julio luglio lug",
+            "august aug augustus août aout agosto ago",
+            "september sep sept septembre septiembre settembre",
+            "october oct oktober okt octobre octubre ottobre ott",
+            "november nov novembre noviembre",
+            "december dec dezember dez décembre déc diciembre dic dicembre",
         ),
         start=1,
     )
@@ -31,15 +37,21 @@ _FORMS = tuple(
     for form in (
         r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})",
         r"(?P<a>\d{1,2})[-/. ]+(?P<b>\d{1,2})[-/. ]+(?P<y>\d{4}|\d{2})",
-        r"(?:[^\W\d]+[., ]+)?(?P<d>\d{1,2})[-/. ]+(?P<name>[^\W\d]+)[-/. ,]+(?P<y>\d{4}|\d{2})",
+        r"(?:[^\W\d]+[., ]+)?(?P<d>\d{1,2})[-/. ]+(?:de +)?(?P<name>[^\W\d]+)[-/. ,]+(?:de +)?"
+        r"(?P<y>\d{4}|\d{2})",
         r"(?:[^\W\d]+[., ]+)?(?P<name>[^\W\d]+)\.? +(?P<d>\d{1,2})(?:st|nd|rd|th)?,? +(?P<y>\d{4})",
-        # A month or a quarter is its first day.
+        r"(?P<y>(?:19|20)\d{2})(?P<m>\d{2})(?P<d>\d{2})",
+        # A month, a week or a quarter is its first day.
         r"(?P<y>(?:19|20)\d{2})[-/.](?P<m>\d{1,2})",
-        r"(?P<name>[^\W\d]+)\.?[-/. ]+(?P<y>(?:19|20)\d{2})",
+        r"(?P<m>\d{1,2})[-/.](?P<y>(?:19|20)\d{2})",
+        r"(?P<name>[^\W\d]+)\.?[-/. ]+'?(?P<y>(?:19|20)\d{2}|\d{2})",
+        r"(?P<y>(?:19|20)\d{2})[-/. ]*W(?P<w>\d{2})",
         r"(?P<y>(?:19|20)\d{2})[-/. ]*Q(?P<q>[1-4])",
         r"Q(?P<q>[1-4])[-/. ]*(?P<y>(?:19|20)\d{2})",
     )
 )
+_DIGIT = re.compile(r"\d")
+LONGEST = 60  # characters of a date
 # Numbers that are moments: days as YYYYMMDD, and (milli)seconds since 1970, of 2000 to 2049.
 _FIRST, _LAST = 946_684_800, 2_524_607_999
 LEAST_NUMBERS = 10  # different ones
@@ -52,6 +64,7 @@ def parse_dates(texts: Sequence[str]) -> dict[str, float]:
     matches = {
         text: next((m for form in _FORMS if (m := form.fullmatch(text.strip()))), None)
         for text in texts
+        if len(text) <= LONGEST and _DIGIT.search(text)
     }
     pairs = [m.groupdict() for m in matches.values() if m and "a" in m.groupdict()]
     month_first = any(int(p["b"]) > 12 for p in pairs) and not any(int(p["a"]) > 12 for p in pairs)
@@ -78,6 +91,8 @@ def _days(parts: Mapping[str, str | None], month_first: bool) -> float:
         month = MONTHS[(parts["name"] or "").casefold()]
     elif "q" in parts:
         month = 3 * int(parts["q"] or 0) - 2
+    elif "w" in parts:
+        return float(dt.date.fromisocalendar(year, int(parts["w"] or 0), 1).toordinal())
     hour = int(parts["hour"] or 0)
     if parts["half"]:
         hour = hour % 12 + 12 * (parts["half"][0] in "pP")

@@ -10,7 +10,7 @@ import numpy as np
 
 from scoring.features import Bools, Floats, Ints
 from scoring.learning.dates import are_moments, looks_like_dates
-from scoring.learning.levels import LONGEST, Levels, least_support, make_levels
+from scoring.learning.levels import LONGEST, Level, Levels, least_support, make_levels
 from scoring.learning.notices import Notice
 from scoring.learning.table import Column, Table
 
@@ -62,12 +62,16 @@ def screen(table: Table, y: Floats, seed: int = 0, trusted: Collection[str] = ()
     for column in table.columns.values():
         problem = why_unusable(column, least)
         if problem is not None:
-            notices.append(problem)
+            leak = None if column.name in trusted else _filled_with_the_outcome(column, y, seed)
+            notices.append(leak or problem)
             continue
         if column.stray:
-            text = (
-                f"{column.stray} values of {column.name} are no numbers and count as not filled in."
+            are = (
+                "value of {} is no number and counts"
+                if column.stray == 1
+                else ("values of {} are no numbers and count")
             )
+            text = f"{column.stray} {are.format(column.name)} as not filled in."
             notices.append(Notice("mixed_values", column.name, text))
         levels = make_levels(column, least)
         if len(levels.levels) < 2:
@@ -173,6 +177,18 @@ def _runs(column: Column, known: Bools) -> bool:
         return words[-1:] in (["id"], ["uid"]) and different >= DENSE * len(values)
     named = bool({"id", "number", "no", "nr", "key", "uid", "index", "row"} & set(words))
     return named or different / (values.max() - values.min() + 1) >= DENSE
+
+
+def _filled_with_the_outcome(column: Column, y: Floats, seed: int) -> Notice | None:
+    """Return a notice when a field that can be no signal, as the day of the contract, is filled in
+    for leads that ended one way and for hardly any other.
+    """
+    codes = column.missing.astype(np.int64)
+    if codes.all() or not codes.any():
+        return None
+    levels = Levels(column.name, "text", (Level("other"), Level("missing")), codes)
+    leak, _ = find_leak(levels, y, seed)
+    return leak if leak is not None and leak.code == "leak" else None
 
 
 def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints]:

@@ -20,6 +20,10 @@ BLANKS = frozenset(
 ) | {""}
 MOSTLY = 0.9  # share of the values that must be numbers or dates for the field to be one
 LARGEST = 1e15  # what a condition may compare with
+_DIGIT = re.compile(r"\d")
+_PLAIN = re.compile(r"-?\d+(\.\d+)?")
+_MARKED = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?", re.IGNORECASE)
+LONGEST_NUMBER = 40  # characters
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 _SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u202f]+")
 _APOSTROPHE = re.compile(r"(?<=\d)['’](?=\d{3})")
@@ -31,6 +35,8 @@ _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(\.\d{3})+")  # in the notation with 
 _CODE = re.compile(r"0\d+")  # such a number is a code: of a place, a product or a telephone
 _TELEPHONE = re.compile(r"[+0]\d{7,}")
 LEAST_CODES = 0.01  # of the values, from which the field is one of codes
+_MONTH = re.compile(r"(0?[1-9]|1[0-2])\.(19|20)\d{2}|(19|20)\d{2}\.(0[1-9]|1[0-2])")
+LEAST_MONTHS = 3  # different ones
 LEAST_GROUPED = 3  # different numbers that points between thousands must explain
 
 
@@ -174,8 +180,9 @@ def parse_numbers(texts: Sequence[str]) -> dict[str, float]:
     """Return the numbers among texts, with signs of currency and per cent, in either notation.
 
     A comma is a decimal one when no value uses it otherwise and some value can use it so only.
+    Where all could be months of a year, as 03.2024, they are dates and no numbers.
     """
-    bare = {text: _bare(text) for text in texts}
+    bare = {text: value for text in texts if (value := _bare(text)) is not None}
     commas = [value for value in bare.values() if "," in value]
     certain = any(len(value.rpartition(",")[2]) != 3 or "." in value for value in commas)
     decimal = certain and all(_is_decimal_comma(value) for value in commas)
@@ -189,17 +196,26 @@ def parse_numbers(texts: Sequence[str]) -> dict[str, float]:
             number = float(value)
             if math.isfinite(number) and abs(number) < LARGEST:
                 found[text] = number
+    if len(found) >= LEAST_MONTHS and all(_MONTH.fullmatch(text.strip()) for text in found):
+        return {}
     return found
 
 
-def _bare(text: str) -> str:
-    """Return a text without spaces, signs of currency and marks between thousands, as −1234.5."""
+def _bare(text: str) -> str | None:
+    """Return a number without spaces, signs of currency and marks between thousands, as −1234.5;
+    None of what can be none, which says nothing about the notation of the others.
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    if len(text) > LONGEST_NUMBER or not _DIGIT.search(text):
+        return None
     compact = _SPACES.sub("", text).replace("−", "-")
     if compact.startswith("(") and compact.endswith(")"):
         compact = f"-{compact[1:-1]}"
     minus = compact.startswith("-")
     compact = _UNIT.sub("", _UNIT.sub("", compact[minus:]))
-    return "-" * minus + _APOSTROPHE.sub("", compact.removeprefix("'"))
+    value = "-" * minus + _APOSTROPHE.sub("", compact.removeprefix("'"))
+    return value if _MARKED.fullmatch(value) else None
 
 
 def _point_groups(values: Sequence[str]) -> bool:

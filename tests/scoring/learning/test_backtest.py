@@ -58,6 +58,18 @@ def test_a_column_that_gives_the_outcome_away_is_left_out_until_it_is_kept():
         run_backtest(sheet, options(trust=("Nothing",)))
 
 
+def test_a_day_or_a_remark_that_comes_with_the_outcome_is_named():
+    columns, y = made("strong", 400)
+    columns["Signed"] = [f"2024-03-{1 + i % 28}" if won else "" for i, won in enumerate(y)]
+    columns["Why"] = ["" if won else f"They said no, for reason {i}" for i, won in enumerate(y)]
+    columns["Created"] = [f"2024-03-{1 + i % 28}" if i % 3 else "" for i in range(400)]
+    found = run_backtest(sheet_of(columns, y), options())
+    named = {n.field: n.code for n in found.notices}
+    assert named == {"Signed": "leak", "Why": "leak", "Created": "date"}
+    kept = run_backtest(sheet_of(columns, y), options(trust=("Signed",)))
+    assert {n.field: n.code for n in kept.notices if n.field}["Signed"] == "date"
+
+
 def test_pure_noise_is_hardly_ever_proposed():
     verdicts = []
     for seed in range(20):

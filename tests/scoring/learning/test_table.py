@@ -20,6 +20,7 @@ from scoring.learning.table import column_of_texts, parse_numbers
         (["1.234", "0.500", "7.000", "950"], [1.234, 0.5, 7, 950]),
         (["1.234", "2.345", "3.456", "4.567"], [1.234, 2.345, 3.456, 4.567]),
         (["1.234", "2.345", "3.456", "5678"], [1.234, 2.345, 3.456, 5678]),
+        (["1.2024", "2.2024"], [1.2024, 2.2024]),
     ],
 )
 def test_numbers_are_read_in_either_notation(texts, numbers):
@@ -33,6 +34,17 @@ def test_numbers_are_read_in_either_notation(texts, numbers):
 )
 def test_what_is_no_finite_number_is_none(text):
     assert parse_numbers([text]) == {}
+
+
+def test_a_stray_text_says_nothing_about_the_notation():
+    found = parse_numbers(["1,234", "5,678", "some, or more", "e.g. 10,5 or so"])
+    assert found == {"1,234": 1234, "5,678": 5678}
+    assert parse_numbers(["1.234", "12.500", "7.000", "950", "n.a."])["7.000"] == 7000
+
+
+def test_months_of_a_year_are_no_numbers():
+    assert parse_numbers(["03.2024", "11.2023", "1.2024"]) == {}
+    assert parse_numbers(["2024.03", "2023.11", "2024.01"]) == {}
 
 
 def test_blanks_are_missing_and_unknown_is_an_answer():
