@@ -1,17 +1,17 @@
 """What a machine has to do is claimed once, whoever asks, and is cheap while nothing is due."""
 
 import datetime as dt
-import multiprocessing
 from collections import Counter
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from core.clock import now
 from core.sweeps import run_sweep
 from followups import claiming
 from followups.models import Followup
 from leads.models import Lead
+from tests.threads import in_threads
 
 HOUR = dt.timedelta(hours=1)
 
@@ -79,30 +79,18 @@ def test_a_tick_reads_the_index_of_what_is_due_only(lead):
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20
 
 
-def _claim_until_none(database: str, queue: "multiprocessing.Queue[list[int]]") -> None:
-    """In a process of its own, with a connection of its own."""
-    connection.settings_dict["NAME"] = database
+def _claim_until_none() -> list[int]:
     found: list[int] = []
     while claimed := claiming.claim_due(limit=37):
         found += claimed
-    connections.close_all()
-    queue.put(found)
+    return found
 
 
 @pytest.mark.django_db(transaction=True)
-def test_four_processes_claim_every_row_and_none_twice(lead):
+def test_four_workers_claim_every_row_and_none_twice(lead):
     made = {followup.pk for followup in emails(lead, 2_000, now() - HOUR)}
-    context = multiprocessing.get_context("fork")
-    queue: multiprocessing.Queue[list[int]] = context.Queue()
-    database = connection.settings_dict["NAME"]
-    connections.close_all()  # a forked connection would be shared
-    workers = [context.Process(target=_claim_until_none, args=(database, queue)) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    claimed = [queue.get(timeout=60) for _ in workers]
-    for worker in workers:
-        worker.join(timeout=60)
+    claimed = in_threads(*[_claim_until_none] * 4)
     counts = Counter(pk for batch in claimed for pk in batch)
     assert set(counts) == made
     assert set(counts.values()) == {1}
-    assert sum(1 for batch in claimed if batch) > 1  # more than one process had a share
+    assert sum(1 for batch in claimed if batch) > 1  # more than one worker had a share

@@ -2,10 +2,9 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from core.invariants import breaks
 from followups import planning
@@ -14,31 +13,9 @@ from leads.activities import Kind
 from leads.models import Activity, Lead
 from scoring.models import Standing
 from tests.followups.conftest import place, runs_of, standing
+from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def in_threads(*targets: Callable[[], object]) -> None:
-    """Run functions at once, each on its own connection; raise what any of them raised."""
-    errors: list[BaseException] = []
-    start = threading.Barrier(len(targets))
-
-    def run(target: Callable[[], object]) -> None:
-        try:
-            start.wait(timeout=10)
-            target()
-        except BaseException as error:  # handed to the test
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(target,)) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    if errors:
-        raise errors[0]
 
 
 def assert_sound():

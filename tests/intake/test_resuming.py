@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connection
 
 from accounts.models import Team
 from core import sweeps
@@ -31,6 +30,7 @@ from scoring.models import Evidence, Standing
 from tests import baseline
 from tests.factories import make_user
 from tests.intake.conftest import to_csv
+from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,7 +65,7 @@ def start(environment: dict[str, str], *options: str) -> subprocess.Popen[str]:
         cwd=settings.BASE_DIR,
         env=environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
     )
 
@@ -112,8 +112,8 @@ def test_a_killed_import_is_resumed_where_it_stood(
     assert imported.state == Import.State.RUNNING
     assert 0 < Lead.objects.count() < SIZE
     resumed = start(environment, "--resume", str(imported.pk))
-    out, _ = resumed.communicate(timeout=100)
-    assert resumed.returncode == 0
+    out, complaint = resumed.communicate(timeout=100)
+    assert resumed.returncode == 0, complaint
     done = json.loads(out)
     assert (done["created"], done["updated"], done["unchanged"]) == (SIZE, 0, 0)
     assert done["scored"] == SIZE
@@ -140,11 +140,11 @@ def test_an_import_into_tables_known_as_empty_goes_on_after_its_first_chunk(
         cursor.execute("VACUUM (ANALYZE, TRUNCATE off)")
     process = start(environment, str(path), "--team", "North", "--processes", "1")
     try:
-        out, _ = process.communicate(timeout=60)
+        out, complaint = process.communicate(timeout=60)
     finally:
         process.kill()
         end_queries_of_the_killed()
-    assert process.returncode == 0
+    assert process.returncode == 0, complaint
     done = json.loads(out)
     assert (done["created"], done["scored"]) == (4 * planning.CHUNK, 4 * planning.CHUNK)
 
@@ -161,26 +161,6 @@ def test_an_import_killed_while_it_checks_is_finished_by_the_workers(
     sweeps.run_sweep("core.run_chunks")
     assert report(Import.objects.get())["created"] == SIZE
     assert_whole(SIZE)
-
-
-def in_threads(*functions: Any) -> None:
-    """Run functions at once, each with a database connection of its own."""
-    errors: list[BaseException] = []
-
-    def run(function: Any) -> None:
-        try:
-            function()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
 
 
 def test_two_importers_of_the_same_rows_make_each_lead_once(
