@@ -1,12 +1,14 @@
 """What each line of a score model is worth by the outcomes, and alerts that it has changed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
@@ -25,7 +27,37 @@ from scoring.learning.lifts import LEAST_KNOWN
 from scoring.live import LiveModel, live_config
 
 LEAST_AGREEMENT = 0.41  # kappa; below it is "fair" at most (Landis and Koch 1977)
+Line = dict[str, Any]
 GROUP_LABELS = {"fit": "Fit", "engagement": "Engagement", "qualification": "Qualification"}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading of the table that orders its lines: `sorted` is how they are ordered by it now, as
+    `aria-sort` says it, and `query` orders them by it, the other way round where they are already.
+    """
+
+    label: str
+    css: str
+    sorted: str
+    query: str
+
+
+# By what lines are ordered: the heading, its classes, and a line's value, None where it has none.
+ORDERS: Mapping[str, tuple[str, str, Callable[[Line], Any]]] = {
+    "line": ("Line", "", lambda line: line["label"].casefold()),
+    "known": ("Known", "num", lambda line: line["coverage"]),
+    "strong": ("Strong → won", "num", lambda line: line["strong"]["rate"]),
+    "weak": ("Weak → won", "num", lambda line: line["weak"]["rate"]),
+    "unknown": ("Unknown → won", "num", lambda line: line["unknown"]["rate"]),
+    "lift": ("Lift", "w-lift", lambda line: line["lift"]),
+    "points": ("Points", "num", lambda line: line["points"]),
+    "evidence": ("Evidence", "num", lambda line: line["evidence"]),
+    "gap": ("Gap", "num", lambda line: line["gap"]),
+    "drift": ("Drift by month", "w-drift", lambda line: _most_drift(line)),
+    "agree": ("Agree", "num", lambda line: line["agreement"] and line["agreement"].kappa),
+    "seconds": ("Seconds", "num", lambda line: line["seconds"]),
+}
 
 
 @require_safe
@@ -37,9 +69,10 @@ def show_criteria(request: HttpRequest) -> HttpResponse:
 def _page(request: HttpRequest, *, problem: str = "", status: int = 200) -> HttpResponse:
     viewer = cast(User, request.user)
     policies.can_read_criteria(viewer).require()
-    require_known(request.GET, ("model",), "the criteria page")
+    require_known(request.GET, ("model", "sort"), "the criteria page")
     models = live_config().everything
     chosen = chosen_model(models, request.GET.get("model", ""))
+    order = _order(request.GET.get("sort", ""))
     reports = CriteriaReport.objects.select_related("model_version")
     report = reports.filter(key=chosen.key).first()
     setting = control.present_setting()
@@ -49,7 +82,9 @@ def _page(request: HttpRequest, *, problem: str = "", status: int = 200) -> Http
         "models": models,
         "chosen": chosen,
         "report": report,
-        "groups": _groups(report.data["lines"], chosen, agreed) if report else [],
+        "groups": _groups(report.data["lines"], chosen, agreed, order) if report else [],
+        "headings": _headings(chosen, order),
+        "order": order,
         "divided": _divided(chosen, agreed),
         "alerts": alerts.standing_alerts(chosen.key),
         "may_dismiss": can_change_configuration(viewer),
@@ -82,19 +117,50 @@ def _divided(live: LiveModel, agreed: Mapping[str, Agreement]) -> list[Agreement
     ]
 
 
+def _order(asked: str) -> str:
+    """Return by what the lines are to be ordered, descending after a "−"; "" is by group."""
+    if asked and asked.removeprefix("-") not in ORDERS:
+        message = f"sort is one of {', '.join(ORDERS)}, with a - before it the other way round"
+        raise BadParameter(message, [FieldProblem("sort", "not_a_choice", message)])
+    return asked
+
+
+def _headings(live: LiveModel, order: str) -> list[Heading]:
+    """Return the headings. A first click orders names from A to Z, numbers from the highest."""
+    found = []
+    for key, (label, css, _) in ORDERS.items():
+        down = f"-{key}"
+        first, other = (key, down) if key == "line" else (down, key)
+        query = {"model": live.key, "sort": other if order == first else first}
+        how = {key: "ascending", down: "descending"}.get(order, "")
+        found.append(Heading(label, css, how, urlencode(query)))
+    return found
+
+
 def _groups(
-    lines: list[dict[str, Any]], live: LiveModel, agreed: Mapping[str, Agreement]
-) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return the report's lines by group, those that the model has now, with the agreement."""
+    lines: list[Line], live: LiveModel, agreed: Mapping[str, Agreement], order: str
+) -> list[tuple[str, list[Line]]]:
+    """Return the report's lines that the model has now, with the agreement: by group, or in one
+    without a name in the asked order, those without a value last.
+    """
+    keys = {signal.key for signal in live.model.signals}
+    lines = [line for line in lines if line["key"] in keys]
     for line in lines:
         line["agreement"] = agreed.get(line["dimension"])
-    keys = {signal.key for signal in live.model.signals}
-    found = []
-    for group in reversed(GROUPS):
-        mine = [line for line in lines if line["group"] == group and line["key"] in keys]
-        if mine:
-            found.append((GROUP_LABELS[group], mine))
-    return found
+        line["gap"] = None if line["evidence"] is None else line["points"] - line["evidence"]
+        line["group_label"] = GROUP_LABELS[line["group"]]
+    if not order:
+        by_group = ((g, [line for line in lines if line["group"] == g]) for g in reversed(GROUPS))
+        return [(GROUP_LABELS[group], mine) for group, mine in by_group if mine]
+    _, _, value = ORDERS[order.removeprefix("-")]
+    told = [line for line in lines if value(line) is not None]
+    told.sort(key=value, reverse=order.startswith("-"))
+    return [("", [*told, *(line for line in lines if value(line) is None)])]
+
+
+def _most_drift(line: Line) -> float | None:
+    """Return the highest stability index of the months, None where no month has one."""
+    return max((m["psi"] for m in line["months"] if m["psi"] is not None), default=None)
 
 
 @require_POST

@@ -1,9 +1,11 @@
 """The criteria page from facts to alerts: what was known in time, kept by a sweep, put away."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
@@ -16,6 +18,7 @@ from leads.models import Lead, Outcome
 from pipeline.measures import control_outcomes, seconds_by_dimension
 from pipeline.models import CriteriaReport
 from pipeline.tasks import report_criteria
+from pipeline.views.criteria import ORDERS
 from scoring.alerts import raise_alerts, standing_alerts
 from scoring.feedback import give_feedback
 from scoring.live import live_config
@@ -61,6 +64,8 @@ def test_the_sweep_keeps_one_report_a_model_and_the_page_reads_it(
     assert "needs 44 more answers" in html
     assert "50 % (19–81)" in html
     assert client.get("/scoring/criteria/?model=x").status_code == 400
+    assert client.get("/scoring/criteria/?sort=x").status_code == 400
+    _orders_by_links(client)
     # A version that went live since is not shown with numbers of the one before as its own.
     draft, _ = draft_with_marks("b2b", 65, 45, by=model_owner)
     publish_model(draft, by=model_owner)
@@ -74,6 +79,35 @@ def test_the_sweep_keeps_one_report_a_model_and_the_page_reads_it(
     assert report_criteria() == 0
     CriteriaReport.objects.update(made_at=now() - dt.timedelta(hours=2))
     assert report_criteria() == 1
+
+
+def _orders_by_links(client: Client) -> None:
+    """Each heading orders the lines by it, says so, and turns them; unknown values come last."""
+    report = CriteriaReport.objects.get(key="b2b")
+    known = {"budget": 30.0, "need": 10.0, "timing": -5.0}
+    for line in report.data["lines"]:
+        line["evidence"] = known.get(line["key"])
+    report.save()
+    points = {line["key"]: line["points"] for line in report.data["lines"]}
+    by_gap = sorted(known, key=lambda key: points[key] - known[key])
+
+    def ordered(query: str) -> tuple[list[str], str]:
+        html = client.get(f"/scoring/criteria/?{query}").content.decode()
+        [(how, link)] = re.findall(r'aria-sort="(\w+)"><a href="\?([^"]+)"', html) or [("", "")]
+        rows = re.findall(r'<th scope="row" class="full">([^<]+)<span class="sub-line">', html)
+        return rows, f"{how} {link}"
+
+    labels = {line["key"]: line["label"] for line in report.data["lines"]}
+    rows, said = ordered("model=b2b&sort=gap")
+    assert rows[:3] == [labels[key] for key in by_gap]
+    assert said == "ascending model=b2b&amp;sort=-gap"
+    assert len(rows) == len(points)
+    rows, said = ordered("model=b2b&sort=-gap")
+    assert rows[:3] == [labels[key] for key in reversed(by_gap)]
+    assert said == "descending model=b2b&amp;sort=gap"
+    for key in ORDERS:
+        assert len(ordered(f"model=b2b&sort=-{key}")[0]) == len(points)
+    assert ordered("model=b2b") == ([], " ")
 
 
 def test_an_alert_stands_until_a_model_owner_says_why_not(
