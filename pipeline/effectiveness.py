@@ -143,6 +143,29 @@ def missed(won: int, closed: int, usual_won: int, usual_closed: int, inside: int
     return Missed(treated, usual, inside, 100 * gain, 100 * (gain - down), 100 * (gain + up), 0)
 
 
+def missed_words(found: Mapping[str, Any]) -> str:
+    """Return in a sentence or two which wins the score misses, by a `Missed` as JSON."""
+    if found["per_hundred"] is None:
+        if more := found["needed"]:
+            return f"Missed wins cannot be told yet: {more} more of the group must close."
+        return "Missed wins cannot be told yet: no lead that is worked as cold has closed."
+    three = [found[name] for name in ("per_hundred", "low", "high")]
+    gain, low, high = (f"{value:+.1f}" for value in three)
+    n = found["usual"]["n"]
+    wins, least, most = (f"{n * value / 100:+.0f}" for value in three)
+    words = f"Worked as warm, a hundred cold leads win {gain} (95 %: {low} to {high}). "
+    if found["low"] > 0:
+        words += f"The {n:,} worked as cold would have won {wins} ({least} to {most})."
+    elif found["high"] < 0:
+        words += "Nothing is missed by working them as cold."
+    else:
+        words += (
+            f"For the {n:,} worked as cold that is {wins} ({least} to {most}): whether any win was "
+            "missed is not sure."
+        )
+    return words.replace("-", "−")
+
+
 def stability(counts: Ints, before: Ints) -> float:
     """Return the population stability index of two histograms of the same bins, half a lead added
     to each bin.

@@ -24,6 +24,7 @@ from scoring.models import Standing
 from scoring.rescoring import rescore
 from scoring.tiers import State, Tier
 from world.demo_calls import make_calls
+from world.demo_control import keep_control
 from world.demo_draft import propose_draft
 from world.rated_calls import hold_rated_calls
 from world.services import Report, Tell, finish_building, plan_all, score_all
@@ -53,6 +54,7 @@ def ensure_demo(leads: int, *, tell: Tell) -> Report | None:
     finish_building(job, report, processes=1, tell=tell)
     score_all(report, processes=1, tell=tell)
     with report.timed("today"):
+        _once(job, "control", keep_control)
         _once(job, "late", _plan_late)
     plan_all(report, tell=tell)
     with report.timed("today"):

@@ -11,6 +11,8 @@ from core import jobs
 from core.errors import Conflict
 from core.models import Job
 from core.versions import Version
+from followups.control import present_setting
+from followups.models import ControlMember, ControlSetting
 from leads.models import Company, Consent, Lead, Outcome, Source
 from leads.services import take_back_consents
 from pipeline.models import CriteriaReport
@@ -38,6 +40,7 @@ def remove_demo() -> dict[str, int]:
     while batch := _remove_leads():
         removed.update(batch)
     removed.update(_forget_learned())
+    removed.update(_forget_control())
     with transaction.atomic():
         removed["unowned"] = Lead.objects.filter(owner__is_demo=True).update(owner=None)
         removed.update(_named(User.objects.filter(is_demo=True).delete()))
@@ -83,6 +86,20 @@ def _forget_learned() -> Counter[str]:
     alerts = DriftAlert.objects.filter(key__in=stale.values("key"), dismissed_at=None)
     removed.update(_named(alerts.delete()))
     removed.update(_named(stale.delete()))
+    return removed
+
+
+@transaction.atomic
+def _forget_control() -> dict[str, int]:
+    """Delete what demo people set of the control group; where real leads joined by it since, it is
+    switched off and stays for them.
+    """
+    newest = present_setting()
+    members = Exists(ControlMember.objects.filter(setting=OuterRef("pk")))
+    mine = ControlSetting.objects.filter(set_by__is_demo=True)
+    removed = _named(mine.exclude(members).delete())
+    if newest is not None and mine.filter(pk=newest.pk).exists():
+        ControlSetting.objects.create(share=0, seed=newest.seed)
     return removed
 
 

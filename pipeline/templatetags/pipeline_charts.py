@@ -7,10 +7,11 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from pipeline.effectiveness import log_place
+from pipeline.effectiveness import log_place, missed_words
 from pipeline.selectors import COLUMNS, StageRow
 
 register = template.Library()
+register.filter(missed_words)
 
 ROW = 44  # pixels a stage
 BAR = 14

@@ -1,10 +1,11 @@
 """What lines are worth by the outcomes: intervals that are right, alerts that are not noise."""
 
+from dataclasses import asdict
 from math import isclose
 
 import numpy as np
 
-from pipeline.effectiveness import judge, log_place, missed, stability, wilson
+from pipeline.effectiveness import judge, log_place, missed, missed_words, stability, wilson
 from scoring.facts import Rows
 from scoring.learning.lifts import lift_of
 from scoring.live import LiveModel
@@ -75,6 +76,17 @@ def test_missed_wins_are_told_from_twenty_closed_leads_with_newcombes_interval()
     assert found.per_hundred is not None
     assert isclose(found.per_hundred, 20.0)
     assert (round(found.low / 100, 4), round(found.high / 100, 4)) == (0.0524, 0.3339)
+    # In words it is as sure as its interval.
+    assert missed_words(asdict(found)) == (
+        "Worked as warm, a hundred cold leads win +20.0 (95 %: +5.2 to +33.4). "
+        "The 80 worked as cold would have won +16 (+4 to +27)."
+    )
+    unsure = missed_words(asdict(missed(11, 40, 50, 205, 26)))
+    assert "+3.1 (95 %: −9.9 to +19.4)" in unsure
+    assert unsure.endswith("+6 (−20 to +40): whether any win was missed is not sure.")
+    assert "Nothing is missed" in missed_words(asdict(missed(1, 70, 48, 80, 0)))
+    assert "1 more of the group" in missed_words(asdict(missed(5, 19, 10, 400, 3)))
+    assert "no lead that is worked as cold" in missed_words(asdict(missed(5, 30, 0, 0, 3)))
 
 
 def test_stability_is_zero_for_the_same_and_grows_with_the_difference() -> None:

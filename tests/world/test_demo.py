@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import QuerySet
 
 from accounts.models import Team, User
 from accounts.roles import Role
@@ -13,9 +14,12 @@ from core import clock
 from core.invariants import breaks
 from core.models import Job
 from core.versioning import version_with
-from followups.models import Followup
+from followups import control
+from followups.models import ControlMember, ControlSetting, Followup, Run
 from leads.models import Company, Lead, Outcome, Source, Suppression
+from pipeline.measures import control_outcomes
 from pipeline.models import CriteriaReport
+from scoring.live import live_config
 from scoring.models import ModelVersion, Proposal, Standing
 from scoring.policies import can_approve
 from scoring.rescoring import rescore
@@ -25,6 +29,7 @@ from world.tasks import JOB, start_building
 
 pytestmark = pytest.mark.django_db
 LEADS = 300
+CLOSED = ("won", "lost", "disqualified")
 
 
 def setup(*arguments: str) -> str:
@@ -128,6 +133,29 @@ def test_a_draft_waits_for_the_model_owner(demo: str):
     assert not can_approve(proposal.author, proposal)
 
 
+def test_the_control_group_has_closed_leads_on_both_sides(demo: str):
+    setting = ControlSetting.objects.get()
+    assert (setting.set_by and setting.set_by.role) == Role.MODEL_OWNER
+    members = ControlMember.objects.filter(lead__stage__in=CLOSED)
+    assert not members.filter(left_at=None).exists()
+    assert all(control.chosen(pk, setting.seed, setting.share) for pk in _ids(members))
+    runs = dict(Run.objects.filter(lead__in=_ids(members)).values_list("lead", "play_version__key"))
+    assert set(runs) == set(_ids(members))
+    assert {key.partition("_")[0] for key in runs.values()} == {"warm"}
+    won, closed, usual_won, usual, inside = map(
+        sum, zip(*(control_outcomes(live.key) for live in live_config().everything), strict=True)
+    )
+    assert closed == len(members) > 0
+    assert usual > closed > won
+    assert usual > usual_won > 0
+    # Of those who are open, the chosen ones joined as for everybody.
+    assert inside == ControlMember.objects.filter(left_at=None).count() > 0
+
+
+def _ids(members: QuerySet[ControlMember]) -> list[int]:
+    return list(members.values_list("pk", flat=True))
+
+
 def test_the_demo_is_scored_planned_and_breaks_no_invariant(demo: str):
     assert not Standing.objects.filter(state="unscored").exists()
     assert not Standing.objects.exclude(unplanned_at=None).exists()
@@ -203,7 +231,8 @@ def test_the_demo_goes_in_one_go_and_does_not_come_back(demo: str, data_folder: 
     assert Proposal.objects.get().state == "approved"
     assert counts["lead"] == LEADS
     assert counts["user"] == 8
-    for model in (Lead, User, Team, Source, Company, Standing, Followup, Suppression):
+    gone = (Lead, User, Team, Source, Company, Standing, Followup, Suppression, ControlSetting)
+    for model in gone:
         assert not model.objects.exists(), model
     assert not (data_folder / "demo-logins.json").exists()
     assert "createsuperuser" in setup()
@@ -216,6 +245,7 @@ def test_real_leads_stay_and_lose_only_their_demo_owner(demo: str):
     company = Company.objects.filter(is_demo=True, leads__isnull=False).first()
     source = Source.objects.get(name="Website")
     real = factories.make_lead(owner=anna, company=company, first_source=source)
+    ControlMember.objects.create(lead=real, setting=ControlSetting.objects.get())
     counts = remove()
     assert counts["unowned"] == 1
     assert counts["kept"] == 3  # the company, the source and the team that the lead is in
@@ -228,6 +258,10 @@ def test_real_leads_stay_and_lose_only_their_demo_owner(demo: str):
     assert not Company.objects.filter(is_demo=True).exists()
     rescore([real.pk])
     assert list(breaks()) == []
+    # It had joined the control group: that is off now, unless somebody real says otherwise.
+    present = control.present_setting()
+    assert present is not None
+    assert (present.share, ControlSetting.objects.count()) == (0, 2)
 
 
 def test_real_people_stay_in_their_demo_team(demo: str):
