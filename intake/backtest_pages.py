@@ -301,7 +301,10 @@ def page_of(test: Backtest, kept: Collection[str] | None = None) -> Page | None:
         f"{lines['won']:,} of them won."
     )
     curves, bins = found.get("curves"), found.get("bins")
-    warnings = {(w["code"], w["text"]): w for w in [*found["warnings"], *lines["notices"]]}
+    # Of a field that both steps name, what all leads say.
+    warnings = {
+        (w["code"], w["field"] or w["text"]): w for w in [*found["warnings"], *lines["notices"]]
+    }
     refused = set(RefusedSignal.objects.values_list("fingerprint", flat=True))
     return Page(
         tone=tone,

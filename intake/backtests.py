@@ -21,14 +21,13 @@ from intake.forms import MOST_ROWS
 from intake.models import Backtest, Import, RejectedRow, StagedRow
 from intake.policies import can_backtest, can_see_import
 from intake.services import DEFAULT_SOURCE, keep_mapping, take_in
-from intake.sheets import MOST_NAMED, left_out
+from intake.sheets import MOST_NAMED, left_out, require_most, require_two
 from intake.staging import SEPARATOR
 from leads.identity import clean_text
 from leads.models import Source
 from scoring.definitions import parse_icp
 from scoring.learning.backtest import Options, Result, backtest, order_keys, read_history
 from scoring.learning.evaluate import calibration_bins, gain_curve, reach
-from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions
 from scoring.learning.suggesting import suggest
 from scoring.learning.table import Sheet, is_blank, parse_numbers
@@ -44,7 +43,10 @@ ANCHOR_ROWS = 10_000  # on which base and p are set anew when lines were refused
 
 
 def read_past_leads(file: BinaryIO, file_name: str, *, by: User) -> Backtest:
-    """Stage a file of past leads; raise Forbidden, or Invalid when it is no CSV."""
+    """Stage a file of past leads.
+
+    Raises Forbidden, or Invalid when it is no CSV, has one column only, or mostly bad rows.
+    """
     can_backtest(by).require()
     with transaction.atomic():
         imported = Import.objects.create(
@@ -59,6 +61,8 @@ def read_past_leads(file: BinaryIO, file_name: str, *, by: User) -> Backtest:
             created_by=by,
         )
         take_in(file, imported, most_rows=MOST_ROWS)
+        require_two(imported.headers)
+        require_most(imported.row_count, *_rejected(imported))
         imported.save()
         return Backtest.objects.create(imported=imported, created_by=by)
 
@@ -153,14 +157,14 @@ def sheet_of(imported: Import, most: int | None = None) -> Sheet:
             for column, once, cell in zip(columns, seen, cells.split(SEPARATOR), strict=True):
                 text = cell.strip()
                 column.append(once.setdefault(text, text))
-    return Sheet(list(imported.headers), columns, _left_out(imported))
+    return Sheet(list(imported.headers), columns, left_out(*_rejected(imported)))
 
 
-def _left_out(imported: Import) -> list[Notice]:
-    """Return what to say of the rows that could not be read when the file was staged."""
+def _rejected(imported: Import) -> tuple[list[tuple[int, str]], int]:
+    """Return number and reason of the first rows that could not be staged, and how many did not."""
     rejected = RejectedRow.objects.filter(imported=imported, step=RejectedRow.Step.READ)
     first = rejected.order_by("row_no").values_list("row_no", "reason")[:MOST_NAMED]
-    return left_out(list(first), rejected.count())
+    return list(first), rejected.count()
 
 
 def working_days(sheet: Sheet, options: Options, held: int) -> float | None:

@@ -24,9 +24,7 @@ def read_sheet(file: BinaryIO) -> Sheet:
         raise Invalid.field("file", "too_large", "has more than 1 GB")
     form = detect(file)
     reader = Reader(file, form, most_columns=MOST_COLUMNS)
-    if len(reader.headers) < 2:
-        text = "has one column only, or a delimiter other than , ; | and tab"
-        raise Invalid.field("file", "not_csv", text)
+    require_two(reader.headers)
     columns: list[list[str]] = [[] for _ in reader.headers]
     seen: list[dict[str, str]] = [{} for _ in columns]  # equal cells share their memory
     bad: list[BadRow] = []
@@ -45,26 +43,35 @@ def read_sheet(file: BinaryIO) -> Sheet:
     read = len(columns[0])
     if not read and not bad:
         raise Invalid.field("file", "no_rows", "has a header line and no rows")
-    if read < LEAST_READ * (read + len(bad)):
-        text = f"has {len(bad):,} of {read + len(bad):,} rows that cannot be read: {_first(bad)}"
-        raise Invalid.field("file", "not_csv", text)
+    reasons = [(row.row_no, row.reason) for row in bad]
+    require_most(read + len(bad), reasons, len(bad))
     notices = [Notice("encoding", "", text) for text in form.warnings]
     notices += [Notice("renamed_column", name, text) for name, text in reader.renamed.items()]
-    return Sheet(reader.headers, columns, notices + left_out([(b.row_no, b.reason) for b in bad]))
+    return Sheet(reader.headers, columns, notices + left_out(reasons, len(bad)))
 
 
-def left_out(bad: Sequence[tuple[int, str]], count: int | None = None) -> list[Notice]:
-    """Return what to say of rows that cannot be read, by number and reason; they are the first of
-    `count`, None for all.
-    """
-    if not bad:
+def require_two(headers: Sequence[str]) -> None:
+    """Raise Invalid when a file has no column beside the outcome."""
+    if len(headers) < 2:
+        text = "has one column only, or a delimiter other than , ; | and tab"
+        raise Invalid.field("file", "not_csv", text)
+
+
+def require_most(rows: int, bad: Sequence[tuple[int, str]], count: int) -> None:
+    """Raise Invalid when too many of the rows cannot be read; `bad` are the first of `count`."""
+    if count > (1 - LEAST_READ) * rows:
+        text = f"has {count:,} of {rows:,} rows that cannot be read: {_named(bad, count)}"
+        raise Invalid.field("file", "not_csv", text)
+
+
+def left_out(bad: Sequence[tuple[int, str]], count: int) -> list[Notice]:
+    """Return what to say of rows that cannot be read; `bad` has the first of `count`."""
+    if not count:
         return []
-    n = len(bad) if count is None else count
-    are = "1 row is" if n == 1 else f"{n:,} rows are"
+    are = "1 row is" if count == 1 else f"{count:,} rows are"
+    return [Notice("rows_left_out", "", f"{are} left out: {_named(bad, count)}.")]
+
+
+def _named(bad: Sequence[tuple[int, str]], count: int) -> str:
     named = "; ".join(f"row {row_no} {reason}" for row_no, reason in bad[:MOST_NAMED])
-    more = f"; and {n - MOST_NAMED:,} more" if n > MOST_NAMED else ""
-    return [Notice("rows_left_out", "", f"{are} left out: {named}{more}.")]
-
-
-def _first(bad: Sequence[BadRow]) -> str:
-    return "; ".join(f"row {row.row_no} {row.reason}" for row in bad[:MOST_NAMED])
+    return named + (f"; and {count - MOST_NAMED:,} more" if count > MOST_NAMED else "")

@@ -94,7 +94,8 @@ def stage(file: BinaryIO, imported: Import, *, most_rows: int | None = None) -> 
         raise Invalid.field("file", "no_rows", "has a header line and no rows")
     warnings = [*form.warnings, *reader.renamed.values()]
     if reader.blank:
-        warnings.append(f"{reader.blank:,} blank rows were left out.")
+        were = "row was" if reader.blank == 1 else "rows were"
+        warnings.append(f"{reader.blank:,} blank {were} left out.")
     if _looks_like_data(reader.headers):
         warnings.append("The first line was taken as headers, but it looks like a row of data.")
     return Staged(form, reader.headers, profiles, reader.row_no - reader.blank, warnings)

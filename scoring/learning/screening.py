@@ -146,7 +146,7 @@ def why_unusable(column: Column, least: int) -> Notice | None:
         np.mean([len(v.split()) for v in used]) >= TEXT_WORDS
     ):
         return Notice("free_text", name, f"{name} is free text and is left out.")
-    text = f"{name} has {len(used)} different values, few of them often, and is left out."
+    text = f"{name} has {len(used):,} different values, few of them often, and is left out."
     return Notice("too_many_values", name, text)
 
 
