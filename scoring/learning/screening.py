@@ -3,12 +3,13 @@ away, and that repeat another field.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from scoring.features import Bools, Floats, Ints
+from scoring.learning.copies import without_copies
 from scoring.learning.dates import are_moments, looks_like_dates
 from scoring.learning.levels import LONGEST, Level, Levels, least_support, make_levels
 from scoring.learning.notices import Notice
@@ -24,11 +25,6 @@ LEAK_CONTRARY, LEAK_LIFT = 0.1, 1.5
 # Contrary outcomes that chance gives, from which none at all is as good as odds, and hardly any is
 # to be named.
 LEAK_NEVER, LEAK_NAMED = 30.0, 10.0
-COPY_INFORMATION = 0.80  # shared by two fields, of what the richer one holds
-COPY_RANK = 0.98  # correlation of ranks of two numbers
-COPY_ROWS = 20_000  # leads looked at for copies
-COPY_SUSPECT = 0.4  # shared information from which gaps may hide a copy
-LEAST_RANKED, MOST_RANKED = 20, 200  # leads, and fields
 TEXT_LENGTH, TEXT_WORDS = 40, 5  # means from which distinct texts are prose
 MOST_FIELDS = 60
 LEAST_GROUPED = 0.2  # share of the values that must be frequent for a field of many
@@ -87,7 +83,7 @@ def screen(table: Table, y: Floats, seed: int = 0, trusted: Collection[str] = ()
             usable.append(levels)
             if len(leaky):
                 muted[levels.field] = leaky
-    kept, copies = without_copies(usable, table)
+    kept, copies = without_copies(usable, table, y, [_says(levels, y) for levels in usable])
     kept, weakest = strongest(kept, y)
     return Screened(kept, muted, notices + copies + weakest)
 
@@ -367,128 +363,3 @@ def rank_auc(y: Floats, score: Floats) -> float:
     if not won or not lost:
         return 0.5
     return float((ranks @ y - won * (won + 1) / 2) / (won * lost))
-
-
-def without_copies(usable: Sequence[Levels], table: Table) -> tuple[list[Levels], list[Notice]]:
-    """Return the fields without copies: of those alike stays the one that is like most others, is
-    filled in most often and is most like them.
-    """
-    m = len(usable)
-    rows = np.arange(table.n)
-    if table.n > COPY_ROWS:
-        rows = np.linspace(0, table.n - 1, COPY_ROWS).astype(np.int64)
-    columns = [table.columns[v.field] for v in usable]
-    codes = [np.where(v.codes[rows] < 0, len(v.levels), v.codes[rows]) for v in usable]
-    entropies = [_entropy(np.bincount(c)) for c in codes]
-    known = [~column.missing[rows] for column in columns]
-    alike = np.eye(m)
-    for i in range(m):
-        for j in range(i):
-            alike[i, j] = alike[j, i] = _likeness(codes[i], codes[j], entropies[i], entropies[j])
-            if COPY_SUSPECT <= alike[i, j] < COPY_INFORMATION:
-                both = known[i] & known[j]
-                if both.all() or both.sum() < COPY_INFORMATION * (known[i] | known[j]).sum():
-                    continue
-                there = _alike_where(both, codes[i], codes[j], columns[i], columns[j], rows)
-                alike[i, j] = alike[j, i] = max(alike[i, j], there)
-    for i, j, rho in _by_ranks([v.field for v in usable], table, rows, alike):
-        alike[i, j] = alike[j, i] = max(alike[i, j], rho)
-    near = alike >= COPY_INFORMATION
-    filled = np.array([k.sum() for k in known])
-    left = near.copy()  # columns are cleared of fields that are counted already
-    chosen_for: dict[int, int] = {}
-    while (crowded := np.flatnonzero(left.sum(axis=1) * left.diagonal() > 1)).size:
-        sums = np.round((alike[crowded] * left[crowded]).sum(axis=1), 9)
-        order = np.lexsort((-crowded, sums, filled[crowded], left[crowded].sum(axis=1)))
-        chosen = int(crowded[order[-1]])
-        like = np.flatnonzero(left[chosen])
-        chosen_for |= dict.fromkeys(map(int, like), chosen)
-        left[:, like] = False
-    notices = []
-    for j, chosen in sorted(chosen_for.items(), key=lambda pair: (pair[1], pair[0])):
-        if j != chosen:
-            name, other = usable[j].field, usable[chosen].field
-            text = f"{name} says the same as {other}: the two are counted once, as {other}."
-            notices.append(Notice("copy", name, text))
-    return [usable[i] for i in range(m) if chosen_for.get(i, i) == i], notices
-
-
-def _alike_where(both: Bools, a: Ints, b: Ints, one: Column, other: Column, rows: Ints) -> float:
-    """Return how alike two fields are where both are filled in, by what they share or by ranks."""
-    a, b = a[both], b[both]
-    shared = _likeness(a, b, _entropy(np.bincount(a)), _entropy(np.bincount(b)))
-    if one.type != "number" or other.type != "number" or len(a) < LEAST_RANKED:
-        return shared
-    assert one.numbers is not None
-    assert other.numbers is not None
-    x, z = (_ranks(numbers[rows][both]) for numbers in (one.numbers, other.numbers))
-    rho = abs(float(np.corrcoef(x, z)[0, 1])) if min(x.std(), z.std()) > 0 else 0.0
-    agree = rho >= COPY_RANK and _agree_beyond_the_usual(x, z)
-    return max(shared, rho) if agree else shared
-
-
-def _entropy(counts: Ints) -> float:
-    share = counts[counts > 0] / counts.sum()
-    return float(-(share * np.log(share)).sum())
-
-
-def _likeness(a: Ints, b: Ints, entropy_a: float, entropy_b: float) -> float:
-    """Return the information that two fields share, as a share of what the richer one holds."""
-    richer = max(entropy_a, entropy_b)
-    if min(entropy_a, entropy_b) < COPY_INFORMATION * richer or richer == 0:
-        return 0.0
-    width = int(b.max()) + 1
-    joint = np.bincount(a * width + b)
-    shared = entropy_a + entropy_b - _entropy(joint)
-    # What independent fields would seem to share by chance (Miller and Madow).
-    chance = (len(np.unique(a)) - 1) * (len(np.unique(b)) - 1) / (2 * len(a))
-    return max(0.0, (shared - chance) / richer)
-
-
-def _by_ranks(
-    fields: Sequence[str], table: Table, rows: Ints, alike: Floats
-) -> list[tuple[int, int, float]]:
-    """Return pairs of number fields whose ranks agree, with the agreement; of very many fields only
-    those of which what they share (`alike`) does not tell already.
-    """
-    numeric = [i for i, name in enumerate(fields) if table.columns[name].type == "number"]
-    by_gaps: dict[bytes, list[int]] = {}
-    for i in numeric:
-        by_gaps.setdefault(
-            np.packbits(table.columns[fields[i]].missing[rows]).tobytes(), []
-        ).append(i)
-    found = []
-    for members in by_gaps.values():
-        known = rows[~table.columns[fields[members[0]]].missing[rows]]
-        if len(members) < 2 or len(known) < LEAST_RANKED:
-            continue
-        ranks = np.stack([_ranks(table.numbers(fields[i])[known]) for i in members])
-        rho = np.abs(np.corrcoef(ranks))
-        agree = rho >= COPY_RANK
-        if len(members) > MOST_RANKED:
-            agree &= alike[np.ix_(members, members)] < COPY_INFORMATION
-        found += [
-            (members[a], members[b], float(rho[a, b]))
-            for a, b in zip(*np.nonzero(np.tril(agree, -1)), strict=True)
-            if _agree_beyond_the_usual(ranks[a], ranks[b])
-        ]
-    return found
-
-
-def _agree_beyond_the_usual(a: Floats, b: Floats) -> bool:
-    """Return whether ranks agree also where not both numbers are at their most frequent value."""
-    unusual = (a != _most_frequent(a)) | (b != _most_frequent(b))
-    if unusual.sum() < 20 or a[unusual].std() == 0 or b[unusual].std() == 0:
-        return True
-    rho = np.corrcoef(_ranks(a[unusual]), _ranks(b[unusual]))[0, 1]
-    return bool(abs(rho) >= COPY_RANK)
-
-
-def _most_frequent(values: Floats) -> float:
-    distinct, counts = np.unique(values, return_counts=True)
-    return float(distinct[counts.argmax()])
-
-
-def _ranks(values: Floats) -> Floats:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place]

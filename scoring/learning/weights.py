@@ -7,6 +7,7 @@ little and three thousand a lot. Points that surely rank leads the wrong way rou
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 
 from scoring.features import Floats, Ints
@@ -21,7 +22,7 @@ from scoring.learning.shrinkage import shrink
 SLOPE, SLOPE_SPREAD = 0.067, 0.034  # log-odds a point, as the default map has it, and its doubt
 FREE = 300  # outcomes from which a weight may move freely
 MOST_MOVED = 10.0  # points that a weight may move at fewer, times their share of these
-SAME, SAME_ROWS = 0.9, 20_000  # correlation of signals that say the same, and leads looked at
+SAME, SAME_ROWS = 0.85, 20_000  # correlation of signals that say the same, and leads looked at
 LEAST_SAME = 20  # leads
 _AT_ONCE = 100_000  # leads that are predicted together, which bounds memory
 
@@ -91,7 +92,7 @@ def learn_weights(
     centre = np.where((np.ptp(full, axis=0) > 0) & bool(backwards), 0.0, slope * live)
     same = same_signals(full)
     copies = np.bincount(same)[same].astype(np.float64)
-    design = Design(full, None, np.unique(same, return_inverse=True)[1], copies)
+    design = Design(full, None, same, copies)
     shrunk = shrink(design, y, weights, seed, centre)
     b = shrunk.b
     if len(y) < FREE:
@@ -126,9 +127,10 @@ def fill_unknown(x: Floats) -> tuple[Floats, Floats]:
 
 
 def same_signals(full: Floats) -> Ints:
-    """Return for each signal of x (n, p) the first one that says the same, itself when none does;
-    those count once. Of a handful of leads nothing is said.
+    """Return for each signal of x (n, p) the number of the group of those that say the same, or say
+    the same as another of the group; they count once. Of a handful of leads nothing is said.
     """
+
     if len(full) < LEAST_SAME:
         return np.arange(full.shape[1])
     rows = np.linspace(0, len(full) - 1, min(len(full), SAME_ROWS)).astype(np.int64)
@@ -136,9 +138,8 @@ def same_signals(full: Floats) -> Ints:
     spread = np.sqrt((away**2).sum(axis=0))
     spread[spread == 0] = np.inf
     alike = (away.T @ away) / np.outer(spread, spread) >= SAME
-    np.fill_diagonal(alike, True)
-    first: Ints = alike.argmax(axis=1)
-    return first[first]
+    group: Ints = connected_components(alike, directed=False)[1].astype(np.int64)
+    return group
 
 
 def fit_slope(score: Floats, y: Floats, weights: Floats) -> float:

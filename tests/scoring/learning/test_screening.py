@@ -166,50 +166,6 @@ def test_chance_is_no_leak_on_few_outcomes():
         assert "leak" not in screened(columns, y)[1].values()
 
 
-def test_copies_and_near_copies_count_once():
-    columns, y = made("strong", 1500)
-    random = np.random.default_rng(3)
-    turned = random.random(1500) < 0.01
-    noisy = [float(v) * 1.13 + random.normal(0, 0.01) for v in columns["Employees"]]
-    columns["Copy"] = [f"{v:.3f}" for v in noisy]
-    columns["Branch"] = [f"{text[:3].upper()}!" for text in columns["Industry"]]
-    columns["Funds"] = [
-        "1" if (b == "yes") != t else "0" for b, t in zip(columns["Budget"], turned, strict=True)
-    ]
-    kept, notices, _ = screened(columns, y)
-    assert notices == {"Copy": "copy", "Branch": "copy", "Funds": "copy"}
-    assert {"Employees", "Industry", "Budget"} <= set(kept)
-
-
-@pytest.mark.parametrize("first", [False, True])
-def test_copies_with_gaps_or_slips_count_once_as_what_they_are_copies_of(first):
-    random = np.random.default_rng(3)
-    columns, y = made("strong", 400)
-    copies: dict[str, list[str]] = {}
-    for i in range(5):
-        there = random.random(400) < 0.9
-        slips = np.where(random.random(400) < 0.02, random.permutation(columns["Budget"]), "")
-        copies |= {
-            f"E{i}": [v if t else "" for v, t in zip(columns["Employees"], there, strict=True)],
-            f"I{i}": [v if t else "" for v, t in zip(columns["Industry"], there, strict=True)],
-            f"B{i}": [s or v for v, s in zip(columns["Budget"], slips, strict=True)],
-        }
-    kept, notices, _ = screened({**copies, **columns} if first else {**columns, **copies}, y)
-    assert set(kept) == set(columns)
-    assert notices == dict.fromkeys(copies, "copy")
-
-
-def test_a_region_and_its_country_are_no_copies():
-    random = np.random.default_rng(0)
-    regions = random.integers(12, size=2000)
-    kept, notices, _ = screened(
-        {"Region": [f"r{r}" for r in regions], "Country": [f"c{r // 4}" for r in regions]},
-        (random.random(2000) < 0.3).astype(float),
-    )
-    assert len(kept) == 2
-    assert notices == {}
-
-
 def test_ties_count_half_in_an_auc():
     assert rank_auc(np.array([0, 1, 0, 1.0]), np.array([1, 1, 0, 2.0])) == 0.875
     assert rank_auc(np.zeros(3), np.arange(3.0)) == 0.5

@@ -82,3 +82,16 @@ def test_five_copies_of_a_signal_count_once(n):
     wider, points = np.hstack([x, np.repeat(x[:, :1], 5, axis=1)]), np.append(LIVE, np.zeros(5))
     again = learn_weights(wider, y, points, [*LABELS, *"abcde"])
     assert again.log_odds(wider) == pytest.approx(found.log_odds(x), abs=0.02)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_copies_of_a_signal_with_slips_count_once_wherever_they_stand(first):
+    x, y = leads(150, np.array([1.5, -0.5, 0.3, 0.8]))
+    found = learn_weights(x, y, LIVE, LABELS)
+    random = np.random.default_rng(0)
+    slipped = np.where(random.random((150, 5)) < 0.03, 1 - x[:, :1], x[:, :1])
+    parts = [(x, LIVE, LABELS), (slipped, np.zeros(5), [*"abcde"])]
+    matrix, points, labels = zip(*(parts[::-1] if first else parts), strict=True)
+    wider = np.hstack(matrix)
+    again = learn_weights(wider, y, np.concatenate(points), [name for p in labels for name in p])
+    assert expit(again.log_odds(wider)) == pytest.approx(expit(found.log_odds(x)), abs=0.02)
