@@ -30,7 +30,7 @@ from scoring.learning.points import Definitions, define
 from scoring.learning.screening import rank_auc, why_unusable
 from scoring.learning.signals import learn_signals
 from scoring.learning.splitting import last_in_order, part_of_each, stratified
-from scoring.learning.suggesting import Line, lines_of
+from scoring.learning.suggesting import Line, lines_of, prevailing
 from scoring.learning.table import Column, Sheet, Table, column_of_texts, is_blank, parse_numbers
 
 LEAST_ROWS = 20
@@ -138,6 +138,7 @@ def backtest(history: History, options: Options) -> Result:
     weights = learned.recency.weights(len(y))
     lines = lines_of(definitions, inside, y, weights, seed=options.seed, in_order=history.in_order)
     notices = [*history.notices, *learned.notices]
+    notices += prevailing(lines, learned, inside, y, options.seed)
     enough = len(y) >= LEAST_SHOWN
     base = float(y.mean())
     if definitions is None:

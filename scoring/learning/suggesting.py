@@ -17,14 +17,17 @@ from core.errors import Invalid
 from scoring.features import Bools, Floats, signal_matrix
 from scoring.learning.evaluate import LEAST_OF_EACH, LEAST_OUTCOMES, wilson
 from scoring.learning.intervals import weight_intervals
+from scoring.learning.levels import least_support, make_levels
 from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions, define, facts_of
+from scoring.learning.screening import auc_alone
 from scoring.learning.signals import Learned, learn_signals
 from scoring.learning.table import Table
 
 CHOSEN_PRECISION = 1.0  # of the prior for intervals of lines that were chosen from few outcomes
 LEAST_IN_HALF = 10  # leads, and as many without the line, below which a half says nothing
 SAME_LEADS = 0.5  # share of the leads of two lines that both hold for, from which they are one
+PREVAILS, TELLING = 0.5, 0.75  # share of what moves points, and AUC alone, of one field
 MORE_EVIDENCE = 2.0  # times as many leads of a line, from which a refusal is asked again
 
 
@@ -128,7 +131,7 @@ def suggest(
         weights = np.ones(len(y))
     weights = weights * learned.recency.weights(len(y))
     lines = lines_of(definitions, table, y, weights, seed=seed, in_order=time is not None)
-    notices = list(learned.notices)
+    notices = [*learned.notices, *prevailing(lines, learned, table, y, seed)]
     lines = [_with_refusal(line, refused, table) for line in lines]
     old = {refusal.fingerprint: refusal for refusal in refused}
     out = [v for v in lines if v.refused_before and not has_changed(v, old[v.refused_before])]
@@ -236,11 +239,39 @@ def _half(x: Floats, y: Floats, weights: Floats) -> Floats:
 
 def strongest(lines: Sequence[Mapping[str, Any]], most: int = 3) -> list[str]:
     """Return the fields that move the points of the leads most, from lines as JSON values."""
+    moved = _moved(lines)
+    return sorted(moved, key=lambda field: -moved[field])[:most]
+
+
+def _moved(lines: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the share of all that lines move which each field moves by itself."""
     moved: dict[str, float] = {}
+    whole = sum(line["n"] * line["points"] ** 2 for line in lines) or 1.0
     for line in lines:
         if len(conditions.fields_of(line["rule"])) == 1:
-            moved[line["field"]] = moved.get(line["field"], 0.0) + line["n"] * line["points"] ** 2
-    return sorted(moved, key=lambda field: -moved[field])[:most]
+            part = line["n"] * line["points"] ** 2 / whole
+            moved[line["field"]] = moved.get(line["field"], 0.0) + part
+    return moved
+
+
+def prevailing(
+    lines: Sequence[Line], learned: Learned, table: Table, y: Floats, seed: int
+) -> list[Notice]:
+    """Return the question whether a field is known in time that ranks well alone and moves more
+    than all others together, as the length of the call that ended in the outcome does.
+    """
+    said = {n.field for n in learned.notices if n.code in ("leak", "leak_possible", "leak_kept")}
+    for name, share in _moved([line.as_json() for line in lines]).items():
+        if share <= PREVAILS or name in said:
+            continue
+        alone = auc_alone(make_levels(table.columns[name], least_support(len(y))), y, seed)
+        if alone >= TELLING:
+            text = (
+                f"{name} moves the points more than all other fields together (AUC {alone:.2f} "
+                "alone). Leave it out unless it is known before the outcome."
+            )
+            return [Notice("leak_possible", name, text)]
+    return []
 
 
 def fingerprint(rule: Mapping[str, Any]) -> str:

@@ -70,6 +70,16 @@ def test_a_day_or_a_remark_that_comes_with_the_outcome_is_named():
     assert {n.field: n.code for n in kept.notices if n.field}["Signed"] == "date"
 
 
+def test_whether_a_field_that_says_nearly_all_is_known_in_time_is_asked():
+    columns, y = made("strong", 1000)
+    call = np.random.default_rng(3).gamma(2.0 + 3.0 * y)
+    columns["Length of the call"] = [f"{v:.2f}" for v in call]
+    sheet = sheet_of(columns, y)
+    asked = run_backtest(sheet, options()).notices
+    assert [(n.code, n.field) for n in asked] == [("leak_possible", "Length of the call")]
+    assert not run_backtest(sheet, options(exclude=("Length of the call",))).notices
+
+
 def test_pure_noise_is_hardly_ever_proposed():
     verdicts = []
     for seed in range(20):
@@ -338,6 +348,8 @@ def test_real_opportunities_are_learned_as_well_as_the_goal_says():
 @pytest.mark.skipif(not BANK.exists(), reason="shared/data is not here")
 def test_real_phone_contacts_are_learned_as_well_as_the_goal_says():
     sheet = read_sheet(BANK.open("rb"))
+    called = run_backtest(sheet, Options("y", "yes"))  # known only after the call
+    assert [(n.code, n.field) for n in called.notices] == [("leak_possible", "duration")]
     result = run_backtest(sheet, Options("y", "yes", exclude=("duration",)))
     found = result.as_json()["learned"]
     assert found["auc"] >= 0.735
