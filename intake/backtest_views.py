@@ -217,6 +217,8 @@ def take_model(request: HttpRequest, backtest_id: int) -> HttpResponse:
         return redirect("intake:view_backtest", test.pk)
     live = ModelVersion.objects.filter(state=Version.State.LIVE, key=key)
     version = live.select_related("icp", "framework").first()
+    if request.POST.get("taken", "") != str(test.taken_id or ""):
+        return _taken_already(request, test)
     try:
         if version is None:
             raise Invalid.field("model", "not_a_choice", "choose the profile that it is for")
@@ -224,11 +226,24 @@ def take_model(request: HttpRequest, backtest_id: int) -> HttpResponse:
         made = backtests.take_model(test, keep, version, by=viewer, chosen=chosen)
     except Invalid as error:
         return _show(request, test, error, status=422)
+    except Conflict as error:
+        test.refresh_from_db()
+        if not test.taken_id:
+            raise error
+        return _taken_already(request, test)
     text = "Drafts were made. Look at what they change, then propose them for review."
     if test.imported.state in STILL_TO_COME:
         text += " An import of the same file fills the fields that their lines read."
     messages.success(request, text)
     return redirect("scoring:view_version", made.pk)
+
+
+def _taken_already(request: HttpRequest, test: Backtest) -> HttpResponse:
+    """Go on to what was made since the page was shown: pressed twice, or by somebody else."""
+    messages.warning(request, "This model was taken already; nothing was made again.")
+    if test.taken_id is None:  # and its draft was deleted
+        return redirect("intake:view_backtest", test.pk)
+    return redirect("scoring:view_version", test.taken_id)
 
 
 @require_POST

@@ -241,13 +241,16 @@ def take_model(
     The lines that are not kept are refused. `chosen` says by header what each column becomes
     (intake.backtest_columns), None what is proposed; custom fields that are lacking are made, and
     an import of the file that is still to come fills the same fields. Nothing is published. Raises
-    Forbidden, Conflict, or Invalid naming the field or column.
+    Forbidden, Conflict, also when it was taken since `test` was read, or Invalid naming the field
+    or column.
     """
     can_backtest(by).require()
     content = test.suggested.get("definitions")
     if content is None:
         raise Conflict("This backtest has no lines to take.")
     lock_configuration()
+    if Backtest.objects.values_list("taken", flat=True).get(pk=test.pk) != test.taken_id:
+        raise Conflict("This model was taken already.")
     columns = Columns(test)
     targets = columns.targets(columns.chosen({}) if chosen is None else chosen)
     pick_lines(test, keep, by=by)
@@ -268,7 +271,8 @@ def take_model(
     name_of = {header: target.field for header, target in targets.items()}
     definitions = for_fields(definitions, name_of, columns.leaf(targets))
     version = make_drafts(definitions, live, by=by)
-    Backtest.objects.filter(pk=test.pk).update(taken=version)
+    test.taken = version
+    test.save(update_fields=["taken"])
     if columns.to_come:
         mapping = columns.mapping(targets)
         leaks = {n["field"] for n in test.suggested["notices"] if n["code"] == "leak"}

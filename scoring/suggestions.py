@@ -44,13 +44,19 @@ FIND, TAKE = "suggest", "take_signals"
 
 @transaction.atomic
 def start_suggesting(key: str, *, by: User) -> Suggestion:
-    """Start the job that looks for signals for the live model `key`.
+    """Start the job that looks for signals for the live model `key`; the one that is under way
+    already is returned.
 
     Raises Forbidden, or NotFound when no version of the key is live.
     """
     can_change_models(by).require()
     if not ModelVersion.objects.filter(key=key, state=Version.State.LIVE).exists():
         raise NotFound
+    lock_configuration()
+    mine = Suggestion.objects.filter(key=key, job__kind=FIND).exclude(job__state__in=Job.ENDED)
+    running = mine.first()
+    if running is not None:
+        return running
     made = Suggestion.objects.create(key=key, created_by=by)
     made.job = jobs.start_job(FIND, chunks=[{"suggestion": made.pk}], total=1, unit="models", by=by)
     made.save(update_fields=["job"])

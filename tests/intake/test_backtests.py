@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.roles import Role
+from core.errors import Conflict
 from core.jobs import run_one_chunk
 from core.models import Job
 from core.versions import Version
@@ -290,6 +291,13 @@ def test_columns_become_fields_that_the_same_file_fills_when_it_is_imported(
     )
     version = ModelVersion.objects.latest("pk")
     assert response["Location"] == f"/scoring/versions/{version.pk}/"
+    # Pressed twice, nothing is made again; a page that was read before the first press loses.
+    taken = {"use": keep, "model": "b2b"}
+    response = pages.post(f"/scoring/backtests/{test.pk}/take/", taken)
+    assert response["Location"] == f"/scoring/versions/{version.pk}/"
+    with pytest.raises(Conflict, match="taken already"):
+        take_model(test, keep, _b2b(), by=owner)
+    assert ModelVersion.objects.latest("pk") == version
     types = {field.key: field.type for field in CustomField.objects.all()}
     assert types["repeat"] == "bool"
     assert types["budget"] == "choice"

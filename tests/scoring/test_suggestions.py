@@ -41,6 +41,7 @@ def test_past_leads_suggest_lines_that_a_person_picks_reviews_and_approves(
     Lead.objects.filter(pk=consumer.pk).update(stage="won")
     client.force_login(model_owner)
     address = client.post("/scoring/suggestions/", {"key": "b2b"})["Location"]
+    assert client.post("/scoring/suggestions/", {"key": "b2b"})["Location"] == address  # twice
     found = Suggestion.objects.get()
     assert found.job is not None
     assert done(found.job).state == Job.State.SUCCEEDED, found.job.error
