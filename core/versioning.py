@@ -50,16 +50,20 @@ def version_with(
     *,
     by: AbstractBaseUser | None,
     pins: Mapping[str, Version] | None = None,
+    or_draft: bool = True,
 ) -> tuple[V, bool]:
     """Return the version of `key` with this content, and whether it was made just now.
 
-    The live version and the drafts are looked at, the live one first; otherwise a new draft is
-    made. `pins` are the versions that the content depends on, by field name.
+    The live version is looked at and, unless it is not to be a draft that somebody may be working
+    on (`or_draft`), those that are not live yet; otherwise a new draft is made. `pins` are the
+    versions that the content depends on, by field name.
     """
     pins = pins or {}
-    same = model._default_manager.filter(key=key, definition=definition).exclude(
-        state=Version.State.RETIRED
-    )
+    same = model._default_manager.filter(key=key, definition=definition)
+    if or_draft:
+        same = same.exclude(state=Version.State.RETIRED)
+    else:
+        same = same.filter(state=Version.State.LIVE)
     for field, pinned in pins.items():
         same = same.filter(**{field: pinned})
     found = sorted(same, key=lambda v: (v.state == Version.State.LIVE, v.number))

@@ -173,3 +173,18 @@ class DraftForm(forms.Form):
                 name = None
             text = problem.message if name else f"{problem.field} {problem.message}"
             self.add_error(name, f"{text[:1].upper()}{text[1:]}.")
+
+    def set_beside(self, theirs: Mapping[str, Any]) -> None:
+        """Keep what was typed and say at each field what somebody else saved meanwhile (`theirs`, a
+        definition), where it differs; call it when the form is valid.
+        """
+        saved = DraftForm(theirs, self.framework).fields
+        for name in self.fields:
+            value = saved[name].initial if name in saved else None
+            if self.cleaned_data.get(name) != value:
+                self[name].help_text = f"Saved meanwhile: {'nothing' if value is None else value}"
+        self.add_error(
+            None,
+            "Somebody else saved this draft since you opened it. What you typed is kept, and where "
+            "it differs theirs stands below it. Save again to put yours in its place.",
+        )

@@ -608,6 +608,11 @@ class ShadowScore(models.Model):
     def __str__(self) -> str:
         return f"{self.lead_id}: {self.score}"
 
+    @property
+    def change(self) -> int:
+        """Points up or down."""
+        return self.score - self.live_score
+
 
 class Suggestion(models.Model):
     """Signals that the workspace's own past leads suggest for a model; a person picks from them.

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts.models import User
 from core.clock import now
-from core.errors import Conflict, FieldProblem, Invalid
+from core.errors import Conflict, Invalid
 from core.models import Job
 from core.versioning import lock_configuration, version_with
 from core.versions import Version
@@ -52,11 +52,9 @@ def approve(proposal: Proposal, *, by: User, seen: Collection[str] = ()) -> Job 
     _refuse_changed(proposal, version)
     unseen = [name for name in slice_names(proposal) if name not in seen]
     if unseen:
-        raise Invalid(
-            [
-                FieldProblem("seen", "required", f"say that you have seen: {name} gets worse")
-                for name in unseen
-            ]
+        which = "; ".join(unseen)
+        raise Invalid.field(
+            "seen", "required", f"say that you have seen where it gets worse: {which}"
         )
     job = publish_model(version, by=by)
     proposal.job = job
@@ -121,12 +119,16 @@ def roll_back(version: ModelVersion, *, by: User) -> tuple[ModelVersion, Job | N
     version = ModelVersion.objects.select_related("icp", "framework").get(pk=version.pk)
     if version.state != Version.State.RETIRED:
         raise Conflict(f"{version.key} v{version.number} was never replaced.")
-    icp, _ = version_with(IcpVersion, version.icp.key, version.icp.definition, by=by)
-    framework, _ = version_with(
-        FrameworkVersion, version.framework.key, version.framework.definition, by=by
+    pins: dict[str, Version] = {}
+    pins["icp"], _ = version_with(
+        IcpVersion, version.icp.key, version.icp.definition, by=by, or_draft=False
     )
-    pins = {"icp": icp, "framework": framework}
-    again, _ = version_with(ModelVersion, version.key, version.definition, by=by, pins=pins)
+    pins["framework"], _ = version_with(
+        FrameworkVersion, version.framework.key, version.framework.definition, by=by, or_draft=False
+    )
+    again, _ = version_with(
+        ModelVersion, version.key, version.definition, by=by, pins=pins, or_draft=False
+    )
     if again.state == Version.State.LIVE:
         raise Conflict(f"{again.key} v{again.number}, live now, has the same content.")
     job = publish_model(again, by=by)

@@ -162,6 +162,11 @@ class ShadowPage:
     leads: list[tuple[ShadowScore, str]]
     measured: Measured
 
+    @property
+    def share(self) -> float:
+        """Which part of the leads has another tier."""
+        return self.differ / max(1, self.scored)
+
 
 def read_shadow(version: ModelVersion, viewer: User) -> ShadowPage:
     """Return where a version in the shadow disagrees, and how both fare; five queries."""

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.clock import now
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, StaleVersion
 from core.filters import require_known
 from leads.models import Outcome
 from scoring import drafting, hand_made, model_selectors, policies, previewing, reviewing
@@ -62,27 +62,27 @@ def edit_draft(request: HttpRequest, version_id: int) -> HttpResponse:
     [parsed] = model_selectors.parse_versions([version])
     if version.state != version.State.DRAFT:
         raise Conflict(f"v{version.number} is {version.state}, and only drafts change.")
-    status = 200
+    status, read = 200, drafting.content_tag(version)
     if request.method == "POST":
         form = DraftForm(version.definition, parsed.framework, request.POST)
+        status, opened = Invalid.status, request.POST.get("read", "")
         if form.is_valid():
             try:
-                drafting.save_draft(
-                    version, form.edited(), by=viewer, read=request.POST.get("read", "")
-                )
+                drafting.save_draft(version, form.edited(), by=viewer, read=opened)
             except Invalid as error:
                 form.add_problems(error)
+                read = opened
+            except StaleVersion as stale:  # saved again, it takes the place of what they saved
+                version.refresh_from_db()
+                form.set_beside(version.definition)
+                status, read = stale.status, drafting.content_tag(version)
             else:
                 return redirect("scoring:view_version", version.pk)
-        status = 422
+        else:
+            read = opened
     else:
         form = DraftForm(version.definition, parsed.framework)
-    context = {
-        "version": version,
-        "form": form,
-        "read": request.POST.get("read") or drafting.content_tag(version),
-        "now": now(),
-    }
+    context = {"version": version, "form": form, "read": read, "now": now()}
     return render(request, "scoring/draft.html", context, status=status)
 
 

@@ -62,7 +62,7 @@ def _review(
     leak: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """Show a proposal; `problem` is about the line `leak`, or about approving."""
+    """Show a proposal; `problem` is about the line `leak`, or about the decision."""
     page = proposal_selectors.read_proposal(proposal, viewer)
     made_by_hand = proposal.origin == Proposal.Origin.HAND
     context = {
@@ -93,22 +93,25 @@ def _decide(
     leak: str = "",
     **forms: Form,
 ) -> HttpResponse:
-    """Do what a model owner asked for, and say so; show the proposal again with what is wrong."""
+    """Do what a model owner asked for, and say so; show the proposal again, as it is by now, with
+    what is wrong or what somebody else did first.
+    """
     viewer = model_owner(request)
     proposal = proposal_selectors.get_proposal(proposal_id)
-    problem = ""
+    problem, status = "", Invalid.status
     if all(form.is_valid() for form in forms.values()):
         try:
             act(proposal, viewer)
         except Invalid as error:
             problem = error.words
+        except Conflict as error:
+            problem, status = error.message, error.status
+            proposal = proposal_selectors.get_proposal(proposal_id)
         else:
             if said:
                 messages.success(request, said)
             return redirect("scoring:view_proposal", proposal.pk)
-    return _review(
-        request, viewer, proposal, problem=problem, leak=leak, status=Invalid.status, **forms
-    )
+    return _review(request, viewer, proposal, problem=problem, leak=leak, status=status, **forms)
 
 
 @require_POST

@@ -132,13 +132,20 @@ def test_two_tabs_approve_once_and_a_way_back_amid_the_rescore_holds(
     jobs = Job.objects.filter(kind="rescore_all")
     there = jobs.count()
     assert client.post(address).status_code == 302
-    assert client.post(address).status_code == 409
+    late = client.post(address)  # the page as it is by now, and why nothing came of it
+    assert late.status_code == 409
+    assert "This proposal is decided: approved." in late.content.decode()
+    assert f"Roll back to v{live.number}" in late.content.decode()
     assert jobs.count() == there + 1
     first = jobs.latest("pk")
     page = client.get(f"/scoring/versions/{draft.pk}/").content.decode()
     assert "Rescoring every open lead" in page
+    begun = changed(live, model_owner)  # somebody works on a draft of what is rolled back to
     again, second = reviewing.roll_back(live, by=model_owner)
     assert second is not None
+    begun.refresh_from_db()
+    assert begun.definition == again.definition
+    assert begun.state == "draft"
     done(second)
     done(first)
     assert dict(Standing.objects.values_list("pk", "score")) == before

@@ -104,7 +104,17 @@ def test_a_draft_is_edited_in_a_form_that_names_what_is_wrong_and_previewed(
         assert words in refused.content.decode(), field
     changed = {**sent, first: "20", "base": "30", "gate.budget": "40"}
     assert client.post(address, changed).status_code == 302
-    assert client.post(address, changed).status_code == 412  # what it was read from is gone
+    # What it was read from is gone: nothing is saved, and what was typed stands beside it.
+    mine = {**changed, first: "21"}
+    beside = client.post(address, mine)
+    shown = beside.content.decode()
+    assert beside.status_code == 412
+    assert "Saved meanwhile: 20" in shown
+    assert shown.count("Saved meanwhile") == 1
+    assert _typed(shown)[first] == "21"
+    draft.refresh_from_db()
+    assert draft.definition["signals"][0]["points"] == 20
+    assert client.post(address, {**_typed(shown), first: "20"}).status_code == 302
     draft.refresh_from_db()
     assert draft.definition["signals"][0]["points"] == 20
     assert {"dimension": "budget", "minimum": 40} in draft.definition["gates"]
