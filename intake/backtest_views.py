@@ -26,7 +26,13 @@ from intake.backtest_columns import STILL_TO_COME, Columns
 from intake.backtest_pages import DayForm, StartForm, page_of
 from intake.forms import MOST_UPLOAD
 from intake.models import Backtest
-from intake.policies import can_backtest, can_import, can_read_backtests, can_see_import
+from intake.policies import (
+    can_backtest,
+    can_be_imported,
+    can_import,
+    can_read_backtests,
+    can_see_import,
+)
 from intake.selectors import get_import
 from intake.views import TooLarge
 from scoring.learning.table import table_of
@@ -130,6 +136,7 @@ def _show(
         "page": page,
         "may": can_backtest(viewer),
         "can_import": can_import(viewer) and can_see_import(viewer, test.imported),
+        "importable": can_be_imported(test.imported),
     }
     if page is not None:
         live = ModelVersion.objects.filter(state=Version.State.LIVE).select_related("icp")
@@ -232,7 +239,7 @@ def take_model(request: HttpRequest, backtest_id: int) -> HttpResponse:
             raise error
         return _taken_already(request, test)
     text = "Drafts were made. Look at what they change, then propose them for review."
-    if test.imported.state in STILL_TO_COME:
+    if test.imported.state in STILL_TO_COME and can_be_imported(test.imported):
         text += " An import of the same file fills the fields that their lines read."
     messages.success(request, text)
     return redirect("scoring:view_version", made.pk)

@@ -37,6 +37,7 @@ from scoring.origins import Origin, tell_origins
 from scoring.suggestions import make_drafts, refusals, refuse
 
 BACKTEST = "backtest"
+MOST_COLUMNS = 500  # of a file that comes by the page
 REACH = 200  # most steps of calls for which the wins are kept
 WEEK = 7 / 5  # days to a working day
 ANCHOR_ROWS = 10_000  # on which base and p are set anew when lines were refused
@@ -60,7 +61,7 @@ def read_past_leads(file: BinaryIO, file_name: str, *, by: User) -> Backtest:
             )[0],
             created_by=by,
         )
-        take_in(file, imported, most_rows=MOST_ROWS)
+        take_in(file, imported, most_rows=MOST_ROWS, most_columns=MOST_COLUMNS)
         require_two(imported.headers)
         require_most(imported.row_count, *_rejected(imported))
         imported.save()

@@ -7,6 +7,7 @@ from accounts.policies import can_change_configuration
 from accounts.roles import Role
 from core.decisions import ALLOWED, Decision, refused
 from intake.models import Import
+from intake.reading import MOST_COLUMNS
 from scoring.policies import can_read_proposals
 
 
@@ -40,6 +41,14 @@ def can_see_import(actor: User, imported: Import) -> Decision:
     if actor.role == Role.ADMIN or imported.created_by_id == actor.pk:
         return ALLOWED
     return refused("This import was made by somebody else.")
+
+
+def can_be_imported(imported: Import) -> Decision:
+    """A backtest reads more columns than a person can say of what they become."""
+    if len(imported.headers) > MOST_COLUMNS:
+        n = len(imported.headers)
+        return refused(f"An import takes at most {MOST_COLUMNS} columns, and this file has {n:,}.")
+    return ALLOWED
 
 
 UNDO_WITHIN = dt.timedelta(days=30)

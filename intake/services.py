@@ -21,8 +21,9 @@ from intake.chunks import Owners
 from intake.companies import parts_of
 from intake.mapping import FileMapping, Known, parse_mapping
 from intake.models import CheckedRow, Import, RejectedRow, StagedRow
-from intake.policies import can_give_to, can_import, can_undo_import
+from intake.policies import can_be_imported, can_give_to, can_import, can_undo_import
 from intake.proposing import propose
+from intake.reading import MOST_COLUMNS
 from intake.staging import stage
 from leads.identity import clean_text
 from leads.models import CustomField, Source
@@ -84,9 +85,11 @@ def read_file(
     return imported
 
 
-def take_in(file: BinaryIO, imported: Import, *, most_rows: int | None) -> None:
+def take_in(
+    file: BinaryIO, imported: Import, *, most_rows: int | None, most_columns: int = MOST_COLUMNS
+) -> None:
     """Stage the rows of a file for `imported` and propose a mapping; the caller saves it."""
-    staged = stage(file, imported, most_rows=most_rows)
+    staged = stage(file, imported, most_rows=most_rows, most_columns=most_columns)
     by = imported.created_by
     imported.digest = staged.form.digest
     imported.encoding = staged.form.encoding
@@ -157,6 +160,8 @@ def start(imported: Import, mapping: Any | None, *, dry_run: bool, by: User | No
         if by is not None and not can_import(imported.created_by):
             imported.created_by = by
         can_import(imported.created_by).require()
+    if not (may := can_be_imported(imported)):
+        raise Conflict(may.reason)
     if imported.cleared_at is not None:
         raise Conflict("The rows of this file are no longer kept. Upload it again.")
     if imported.state in (Import.State.CHECKING, Import.State.RUNNING, Import.State.ENDED):

@@ -10,7 +10,7 @@ from core.copying import copy_line, copy_rows
 from core.errors import Invalid
 from intake.cells import clean
 from intake.models import Import, RejectedRow, StagedRow
-from intake.reading import MOST_SHOWN, BadRow, Batch, Format, Reader, detect
+from intake.reading import MOST_COLUMNS, MOST_SHOWN, BadRow, Batch, Format, Reader, detect
 
 BATCH = 5_000  # rows in memory at once
 MOST_DISTINCT = 1_000  # values of a column that its profile looks at
@@ -76,13 +76,19 @@ class Staged:
 
 
 @transaction.atomic
-def stage(file: BinaryIO, imported: Import, *, most_rows: int | None = None) -> Staged:
+def stage(
+    file: BinaryIO,
+    imported: Import,
+    *,
+    most_rows: int | None = None,
+    most_columns: int = MOST_COLUMNS,
+) -> Staged:
     """Read a seekable binary file into staged rows of `imported`, streaming, in one transaction.
 
-    Raises Invalid when it is no CSV, or has no row or more than `most_rows`.
+    Raises Invalid when it is no CSV, or has no row, more than `most_rows` or `most_columns`.
     """
     form = detect(file)
-    reader = Reader(file, form)
+    reader = Reader(file, form, most_columns=most_columns)
     profiles = [Profile(header) for header in reader.headers]
     good = 0
     for batch in reader.batches(BATCH):

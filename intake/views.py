@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from typing import Any, cast
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,7 +19,7 @@ from core.errors import FieldProblem, Invalid, LeadqualError
 from intake import forms, selectors, services
 from intake.forms import MOST_ROWS, MOST_UPLOAD, UploadForm
 from intake.models import Import
-from intake.policies import can_backtest, can_import, can_undo_import
+from intake.policies import can_backtest, can_be_imported, can_import, can_undo_import
 from leads.models import Lead
 
 SHOWN = 100  # rejections on one page
@@ -103,6 +104,9 @@ def _upload(request: HttpRequest) -> HttpResponse:
 def view_import(request: HttpRequest, import_id: int) -> HttpResponse:
     """Show an import where it stands: mapping, progress, dry run or report."""
     imported = _import(request, import_id)
+    if not (may := can_be_imported(imported)):
+        messages.warning(request, may.reason)
+        return redirect("intake:list_imports")
     if imported.state == Import.State.STAGED or (
         imported.state == Import.State.CHECKED and "map" in request.GET
     ):

@@ -370,9 +370,29 @@ def test_started_twice_the_page_shows_where_it_stands(pages: Client) -> None:
     assert Job.objects.filter(kind="backtest").count() == 1
 
 
-def test_a_file_of_too_many_columns_is_sent_to_the_command(pages: Client) -> None:
-    header = ",".join(f"c{i}" for i in range(300))
+def test_a_wide_file_is_tested_though_no_import_takes_it(pages: Client) -> None:
+    columns, y = made("strong", 200, 1)
+    columns |= {f"Property {i}": [str(i % 7)] * 200 for i in range(250)}
+    test = uploaded(pages, as_csv(columns, y))
+    won = StartForm(test).initial["outcome"]
+    test = finished(pages, test, outcome=won)
+    page = text_of(pages, test)
+    assert "An import takes at most 200 columns, and this file has 257." in page
+    keep = [line["key"] for line in test.suggested["lines"]]
+    response = pages.post(
+        f"/scoring/backtests/{test.pk}/take/", {"use": keep, "model": "b2b"}, follow=True
+    )
+    page = response.content.decode()
+    assert "Drafts were made." in page
+    assert "An import of the same file" not in page
+    boss = factories.make_user("boss@works.example", role=Role.ADMIN)
+    pages.force_login(boss)
+    response = pages.get(f"/imports/{test.imported.pk}/", follow=True)
+    assert "An import takes at most 200 columns" in response.content.decode()
+    with pytest.raises(Conflict, match="at most 200 columns"):
+        start(test.imported, None, dry_run=True, by=boss)
+    header = ",".join(f"c{i}" for i in range(501))
     file = SimpleUploadedFile("wide.csv", f"{header}\n{header}\n".encode())
     response = pages.post("/scoring/backtests/upload/", {"file": file})
     assert response.status_code == 422
-    assert "at most 200 can be read. The command backtest takes more." in str(response.content)
+    assert "at most 500 can be read. The command backtest takes more." in str(response.content)
