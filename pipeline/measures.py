@@ -14,14 +14,15 @@ def control_outcomes(key: str) -> tuple[int, int, int, int, int]:
     """Return (won, closed) of the control group, (won, closed) of leads that were worked as cold
     since it began, and how many are in it now; of leads that a model's key scores. One query.
 
-    Both sides are counted as they were chosen, whatever became of them since.
+    Both sides are counted as they were chosen, whatever became of them since. A lead that closed
+    more than once counts by its last outcome.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH began AS (SELECT min(set_at) AS at FROM followups_controlsetting WHERE share > 0),
             closed AS (
-                SELECT o.lead_id, o.result = 'won' AS won, m.joined_at, EXISTS (
+                SELECT DISTINCT ON (o.lead_id) o.lead_id, o.result = 'won' AS won, m.joined_at, EXISTS (
                     SELECT FROM followups_run r
                     JOIN followups_playversion p ON p.id = r.play_version_id
                     WHERE r.lead_id = o.lead_id AND p.definition->>'tier' = 'cold'
@@ -31,6 +32,7 @@ def control_outcomes(key: str) -> tuple[int, int, int, int, int]:
                 JOIN scoring_standing s ON s.lead_id = o.lead_id
                 JOIN scoring_modelversion v ON v.id = s.model_version_id AND v.key = %(key)s
                 LEFT JOIN followups_controlmember m ON m.lead_id = o.lead_id
+                ORDER BY o.lead_id, o.at DESC
             )
             SELECT count(*) FILTER (WHERE won AND joined_at IS NOT NULL),
                    count(*) FILTER (WHERE joined_at IS NOT NULL),

@@ -16,6 +16,7 @@ from followups.definitions import Wait
 from followups.models import Followup
 from followups.places import Places
 from followups.planning import plan
+from followups.selectors import overlapping
 from followups.services import DEFAULT_MINUTES, Booking, add_followup, book_call
 from leads.activities import Kind
 from leads.models import Lead
@@ -61,7 +62,7 @@ def ensure_demo(leads: int, *, tell: Tell) -> Report | None:
         _once(job, "rated", hold_rated_calls)
         _once(job, "called", make_calls)
         _once(job, "drafted", propose_draft)
-        _once(job, "dressed", _dress)
+        _once(job, "dressed", dress)
     return report
 
 
@@ -107,16 +108,21 @@ def _last_working_day(calendar: Calendar) -> dt.datetime:
 
 
 def _book(rep: User, leads: Sequence[Lead], places: Places, now: dt.datetime) -> None:
-    """Book a call with each lead for the middle of its next working morning."""
+    """Book a call with each lead for the middle of its next working morning, or as soon after it
+    as the rep has no other call.
+    """
     team = places.team_calendar(rep.team_id)
     for lead in leads:
         window = places.window(lead.team_id, lead.time_zone, lead.country)
-        morning = step_due(now, Wait(days=1), Followup.Kind.CALL, team, window).at
-        booking = Booking("Talk through the offer", morning + BOOKED_AFTER, DEFAULT_MINUTES)
-        book_call(lead, booking, by=rep, remind_hours=24)
+        at = step_due(now, Wait(days=1), Followup.Kind.CALL, team, window).at + BOOKED_AFTER
+        while others := overlapping(rep.pk, at, DEFAULT_MINUTES):
+            at = others[-1].due_at + dt.timedelta(minutes=others[-1].minutes or DEFAULT_MINUTES)
+        book_call(
+            lead, Booking("Talk through the offer", at, DEFAULT_MINUTES), by=rep, remind_hours=24
+        )
 
 
-def _dress(reps: list[User]) -> None:
+def dress(reps: list[User]) -> None:
     """Give each rep something for today, and a lead that has just asked for contact."""
     places = Places()
     now = clock.now()

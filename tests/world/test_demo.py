@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 import stat
 from io import StringIO
@@ -16,6 +17,7 @@ from core.models import Job
 from core.versioning import version_with
 from followups import control
 from followups.models import ControlMember, ControlSetting, Followup, Run
+from followups.selectors import overlapping
 from leads.models import Company, Lead, Outcome, Source, Suppression
 from pipeline.measures import control_outcomes
 from pipeline.models import CriteriaReport
@@ -25,11 +27,12 @@ from scoring.policies import can_approve
 from scoring.rescoring import rescore
 from tests import factories
 from tests.world.conftest import NOW
+from world.demo import dress
+from world.demo_calls import make_calls
 from world.tasks import JOB, start_building
 
 pytestmark = pytest.mark.django_db
 LEADS = 300
-CLOSED = ("won", "lost", "disqualified")
 
 
 def setup(*arguments: str) -> str:
@@ -124,6 +127,22 @@ def test_every_rep_has_late_steps_something_for_today_and_a_running_clock(demo: 
     }
 
 
+@pytest.mark.parametrize(("hour", "minute"), [(7, 45), (13, 45)])
+def test_no_rep_is_booked_twice_at_once_whenever_the_demo_is_made(
+    demo: str, hour: int, minute: int
+):
+    """A call back is agreed for a day after the call, another call for a working morning."""
+    reps = list(User.objects.filter(role=Role.REP, is_demo=True).order_by("pk"))
+    monday = NOW + dt.timedelta(days=3, hours=hour, minutes=minute)
+    with clock.at(monday):
+        make_calls(reps)
+        dress(reps)
+        for rep in reps:
+            booked = Followup.objects.filter(assignee=rep, agreed=True, due_at__gt=monday)
+            for call in booked:
+                assert overlapping(rep.pk, call.due_at, call.minutes or 0) == [call]
+
+
 def test_a_draft_waits_for_the_model_owner(demo: str):
     proposal = Proposal.objects.get()
     assert (proposal.state, proposal.origin) == ("open", "hand")
@@ -136,7 +155,7 @@ def test_a_draft_waits_for_the_model_owner(demo: str):
 def test_the_control_group_has_closed_leads_on_both_sides(demo: str):
     setting = ControlSetting.objects.get()
     assert (setting.set_by and setting.set_by.role) == Role.MODEL_OWNER
-    members = ControlMember.objects.filter(lead__stage__in=CLOSED)
+    members = ControlMember.objects.filter(lead__in=Outcome.objects.values("lead"))
     assert not members.filter(left_at=None).exists()
     assert all(control.chosen(pk, setting.seed, setting.share) for pk in _ids(members))
     runs = dict(Run.objects.filter(lead__in=_ids(members)).values_list("lead", "play_version__key"))
