@@ -22,7 +22,8 @@ def control_outcomes(key: str) -> tuple[int, int, int, int, int]:
             """
             WITH began AS (SELECT min(set_at) AS at FROM followups_controlsetting WHERE share > 0),
             closed AS (
-                SELECT DISTINCT ON (o.lead_id) o.lead_id, o.result = 'won' AS won, m.joined_at, EXISTS (
+                SELECT DISTINCT ON (o.lead_id) o.lead_id, o.result = 'won' AS won, m.joined_at,
+                       EXISTS (
                     SELECT FROM followups_run r
                     JOIN followups_playversion p ON p.id = r.play_version_id
                     WHERE r.lead_id = o.lead_id AND p.definition->>'tier' = 'cold'
