@@ -17,6 +17,9 @@ from scoring.learning.table import Column, Table
 
 SURE_Z = 1.645  # standard errors of a bound that is sure at one-sided 95 %
 LEAK_AUC = 0.90  # of the field alone: the lower 95 % bound, since few outcomes show more by chance
+# The same where a field leaves no lead nearly sure and tells by degrees: two groups of its levels
+# have less than this share of what it tells.
+LEAK_AUC_BY_DEGREES, ONE_STEP = 0.95, 0.93
 LEAK_ODDS = 20.0  # of a value against the rest: the lower 95 % bound
 LEAK_SUPPORT, LEAK_SHARE = 20, 0.01
 # One side of the value is nearly sure: of the contrary outcomes that chance gives at most so many,
@@ -191,7 +194,8 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
     """Return a notice when a field gives the outcome away or may do so, and its levels that do."""
     alone = auc_alone(levels, y, seed)
     name = levels.field
-    if surely_leaks(alone, y):
+    strong = surely_leaks(alone, y)
+    if strong and not _by_degrees(levels, y, alone):
         text = (
             f"{name} alone tells won from lost (AUC {alone:.2f}): it is probably known only "
             "afterwards. It is left out until you say otherwise."
@@ -199,6 +203,12 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
         return Notice("leak", name, text), np.arange(len(levels.levels))
     telling, suspect = _telling(levels, y, seed)
     leaky = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *telling]))
+    if strong and not telling:
+        text = (
+            f"{name} alone tells won from lost (AUC {alone:.2f}). Leave it out unless it is known "
+            "before the outcome."
+        )
+        return Notice("leak_possible", name, text), leaky
     if not telling and not suspect:
         return None, leaky
     members = (telling or suspect)[0]
@@ -213,6 +223,22 @@ def find_leak(levels: Levels, y: Floats, seed: int) -> tuple[Notice | None, Ints
     what = "The field is" if len(leaky) > 1 or len(levels.levels) == 2 else "This value is"
     text = f"{text}: it is probably known only afterwards. {what} left out until you say otherwise."
     return Notice("leak", name, text), leaky
+
+
+def _by_degrees(levels: Levels, y: Floats, alone: float) -> bool:
+    """Return whether a field tells won from lost by degrees and makes no lead nearly sure, as a
+    strong reason does; what is known only afterwards steps from one outcome to the other.
+    """
+    if alone - SURE_Z * auc_spread(alone, y) > LEAK_AUC_BY_DEGREES:
+        return False
+    won, lost = _sides(levels, y), _sides(levels, 1 - y)
+    if any((side.hardly_lose() & (side.n >= LEAK_SUPPORT)).any() for side in (won, lost)):
+        return False
+    order = np.argsort(won.won / np.maximum(won.n, 1))
+    below = np.cumsum(lost.won[order]) / max(1.0, lost.won.sum())
+    above = 1 - np.cumsum(won.won[order]) / max(1.0, won.won.sum())
+    step = float(((below + above) / 2).max())
+    return step - 0.5 < ONE_STEP * (alone - 0.5)
 
 
 def _telling(levels: Levels, y: Floats, seed: int) -> tuple[list[Ints], list[Ints]]:

@@ -27,23 +27,33 @@ class Shrunk:
     """Chosen weights: `b` (p,) and the intercept; `strength` is the likeliest common λ.
 
     `gain_z` says by how many standard errors predictions of leads that a fit had not seen beat the
-    constant base rate in log loss.
+    constant base rate in log loss; `unseen` are these, in log-odds, of the leads `rows`.
     """
 
     intercept: float
     b: Floats
     strength: float
     gain_z: float
+    rows: Ints
+    unseen: Floats | None
 
 
 def shrink(
-    design: Design, y: Floats, weights: Floats, seed: int, centre: Floats | None = None
+    design: Design,
+    y: Floats,
+    weights: Floats,
+    seed: int,
+    centre: Floats | None = None,
+    group: Ints | None = None,
 ) -> Shrunk:
     """Return weights whose prior strength was chosen on the outcomes themselves.
 
-    `centre` (p,) is what the weights are drawn to, zero when there is no live model.
+    `centre` (p,) is what the weights are drawn to, zero when there is no live model. Leads of one
+    `group` (n,) are no evidence for each other: none is predicted by another, and where outcomes
+    are many, the weights are what such predictions bear out.
     """
     rows = _sample(len(y), seed)
+    group_part = None if group is None else np.unique(group[rows], return_inverse=True)[1]
     part, y_part, w_part = design.take(rows), y[rows], weights[rows]
     # A sample stands for all leads: each of its rows counts for as many.
     w_part = w_part * (weights.sum() / w_part.sum())
@@ -61,12 +71,16 @@ def shrink(
         else:
             plain = path[best]
         b = (plain.b + by_field.b) / 2
-        unseen_part = None if few_of_one else _unseen(part, y_part, w_part, plain, by_field, seed)
-        gain = 0.0 if unseen_part is None else gain_z(unseen_part, y_part, w_part)
-        return Shrunk(intercept_of(design, b, y, weights), b, strength, gain)
+        if few_of_one:
+            return Shrunk(intercept_of(design, b, y, weights), b, strength, 0.0, rows, None)
+        unseen = _unseen(part, y_part, w_part, plain, by_field, seed, group_part)
+        if group is not None and centre is None:
+            b = b * min(1.0, _stretch(unseen - unseen.mean(), np.zeros(len(rows)), y_part, w_part))
+        gain = gain_z(unseen, y_part, w_part)
+        return Shrunk(intercept_of(design, b, y, weights), b, strength, gain, rows, unseen)
     origin = np.zeros(design.p) if centre is None else centre
     unseen = np.empty((len(STRENGTHS) + 1, len(y)))
-    fold_of = folds(y, seed)
+    fold_of = folds(y, seed, group)
     for fold in range(FOLDS):
         here, there = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
         inside = design.take(there)
@@ -85,7 +99,7 @@ def shrink(
     b = (np.mean(stretched, axis=0) + by_field.b) / 2
     out_of_fold = (unseen[:-1].mean(axis=0) + unseen[-1]) / 2
     gain = gain_z(out_of_fold, y, weights)
-    return Shrunk(intercept_of(design, b, y, weights), b, strength, gain)
+    return Shrunk(intercept_of(design, b, y, weights), b, strength, gain, rows, out_of_fold)
 
 
 def gain_z(unseen: Floats, y: Floats, weights: Floats) -> float:
@@ -108,11 +122,17 @@ def _loss(y: Floats, log_odds: Floats) -> Floats:
 
 
 def _unseen(
-    design: Design, y: Floats, weights: Floats, plain: Fit, by_field: Fit, seed: int
+    design: Design,
+    y: Floats,
+    weights: Floats,
+    plain: Fit,
+    by_field: Fit,
+    seed: int,
+    group: Ints | None = None,
 ) -> Floats:
     """Return log-odds of leads by fits, as strong as the two given, that did not see them."""
     unseen = np.empty(len(y))
-    fold_of = folds(y, seed)
+    fold_of = folds(y, seed, group)
     for fold in range(FOLDS):
         here, there = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
         inside, outside = design.take(there), design.take(here)
@@ -163,8 +183,12 @@ def fit_by_field(
     return fit
 
 
-def folds(y: Floats, seed: int) -> Ints:
-    """Return a fold for each lead, the outcomes spread evenly, shape (n,)."""
+def folds(y: Floats, seed: int, group: Ints | None = None) -> Ints:
+    """Return a fold for each lead, the outcomes spread evenly, (n,); each group (n,) whole."""
+    if group is not None:
+        won = np.bincount(group, y) / np.maximum(1, np.bincount(group))
+        by_group: Ints = folds((won > 0.5).astype(np.float64), seed)[group]
+        return by_group
     random = np.random.default_rng(seed)
     fold = np.empty(len(y), dtype=np.int64)
     for outcome in (0, 1):

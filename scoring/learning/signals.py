@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.special import expit
 
 from scoring.features import Floats, Ints
 from scoring.learning.design import Layout, build
@@ -15,11 +16,14 @@ from scoring.learning.notices import Notice
 from scoring.learning.pairs import Pair, find_pairs
 from scoring.learning.projection import project
 from scoring.learning.screening import SURE_Z, Screened, screen
-from scoring.learning.shrinkage import FOLDS, folds, shift_to, shrink
+from scoring.learning.shrinkage import FOLDS, Shrunk, folds, shift_to, shrink
 from scoring.learning.table import Table
 
 LEAST_FOR_PAIRS = 300  # outcomes
 PAIR_ROWS = 20_000  # on which two-condition rules are looked for
+# Leads that look alike and repeat one another: how many, as a share of all, on average alike, and
+# by how many standard errors their outcomes agree.
+LEAST_REPEATS, REPEATED, MOST_ALIKE, SURE_REPEATS = 20, 0.02, 10.0, 5.0
 LEAST_GAIN_Z = 0.0  # of the out-of-fold gain in log loss by rules, in its standard errors
 
 
@@ -95,13 +99,16 @@ def _fit(screened: Screened, y: Floats, given: Floats, recency: Recency, seed: i
     weights = given * recency.weights(len(y))
     design, _ = build(levels)
     fitted = shrink(design, y, weights, seed)
+    group = repeats(levels, y, fitted)
+    if group is not None:
+        fitted = shrink(design, y, weights, seed, group=group)
     pairs: list[Pair] = []
     if fitted.gain_z >= SURE_Z:  # fields that say nothing apart are no ground for rules
         pairs = _useful_pairs(levels, y, weights, fitted.strength, seed)
     by_name = {v.field: v for v in levels}
     design, layout = build(levels, [pair.holds_here(by_name) for pair in pairs])
     if pairs:
-        fitted = shrink(design, y, weights, seed)
+        fitted = shrink(design, y, weights, seed, group=group)
     assert design.basis is not None
     cells = design.basis @ fitted.b
     effects = _effects(levels, layout, cells, screened.muted)
@@ -160,6 +167,29 @@ def _log_odds(model: Learned, by_name: dict[str, Levels], n: int) -> Floats:
     for rule in model.rules:
         total += rule.effect * rule.pair.holds_here(by_name)
     return total
+
+
+def repeats(levels: Sequence[Levels], y: Floats, fitted: Shrunk) -> Ints | None:
+    """Return a number for each lead (n,), the same for those that look alike, where these repeat
+    one another: their outcomes agree far more often than predictions of unseen leads tell. None
+    where they do not, or look alike since there is little to tell them apart by.
+    """
+    if fitted.unseen is None:
+        return None
+    group = np.zeros(len(y), dtype=np.int64)
+    for field_levels in levels:
+        codes = field_levels.codes + 1
+        group = np.unique(group * (int(codes.max()) + 1) + codes, return_inverse=True)[1]
+    size = np.bincount(group)
+    alike = size[size > 1]
+    if alike.sum() < max(LEAST_REPEATS, REPEATED * len(y)) or alike.mean() > MOST_ALIKE:
+        return None
+    seen, p = group[fitted.rows], expit(fitted.unseen)
+    off, spread = y[fitted.rows] - p, p * (1 - p)
+    # Of all pairs of leads that look alike: what both were off, against what it is by chance.
+    both = (np.bincount(seen, off) ** 2 - np.bincount(seen, off**2)).sum()
+    chance = 2 * (np.bincount(seen, spread) ** 2 - np.bincount(seen, spread**2)).sum()
+    return group if both > SURE_REPEATS * np.sqrt(chance) else None
 
 
 def _useful_pairs(

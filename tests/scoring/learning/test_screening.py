@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from scoring.learning.levels import make_levels
 from scoring.learning.screening import find_leak, rank_auc, screen
@@ -79,6 +80,21 @@ def test_a_number_that_separates_the_outcomes_is_a_leak():
         f"{won * 5 + v:.2f}" for won, v in zip(y, np.random.default_rng(0).random(600), strict=True)
     ]
     assert screened(columns, y)[1] == {"Invoice": "leak"}
+
+
+def test_a_field_that_tells_by_degrees_is_named_and_stays_while_a_noisy_outcome_is_left_out():
+    random = np.random.default_rng(0)
+    owed = random.normal(0, 1, 6000)
+    y = (random.random(6000) < expit(-7.5 + 2.6 * owed)).astype(float)
+    columns = {
+        "Owed": [f"{value:.3f}" for value in owed],
+        "Signed": ["yes" if v else "no" for v in (y == 1) ^ (random.random(6000) < 0.01)],
+        "After": [f"{value:.3f}" for value in y + random.normal(0, 0.25, 6000)],
+    }
+    kept, notices, found = screened(columns, y)
+    assert kept == ["Owed"]
+    assert notices == {"Owed": "leak_possible", "Signed": "leak", "After": "leak"}
+    assert not found.muted
 
 
 def test_one_value_that_gives_it_away_loses_its_line_and_two_lose_the_field():

@@ -3,9 +3,11 @@ import pytest
 from scipy.special import expit
 
 from scoring.features import signal_matrix
+from scoring.learning.design import build
 from scoring.learning.points import define, facts_of
-from scoring.learning.screening import rank_auc
-from scoring.learning.signals import learn_signals
+from scoring.learning.screening import rank_auc, screen
+from scoring.learning.shrinkage import shrink
+from scoring.learning.signals import learn_signals, repeats
 from scoring.scorecard import Scorecard, ledger
 from tests.scoring.learning.worlds import made, table_of
 
@@ -192,3 +194,23 @@ def test_values_never_seen_are_scored_without_a_gap():
     )
     p = definitions.probability(new)
     assert ((p > 0) & (p < 1)).all()
+
+
+@pytest.mark.parametrize("times", [2, 3])  # below and above 2,000 outcomes
+def test_leads_that_repeat_one_another_are_no_evidence_for_each_other(times):
+    columns, y = made("weak", 900, 3)
+    again = {name: texts * times for name, texts in columns.items()}
+    later, won = made("weak", 4000, 9)
+    loss = []
+    for given, outcomes in ((columns, y), (again, np.tile(y, times))):
+        table = table_of(given)
+        p = defined(learn_signals(table, outcomes), table).probability(table_of(later))
+        loss.append(-np.mean(won * np.log(p) + (1 - won) * np.log(1 - p)))
+    assert loss[1] <= loss[0] + 0.003
+
+
+def test_leads_that_look_alike_since_little_is_known_are_leads_of_their_own():
+    columns, y = made("strong", 3000)
+    levels = screen(table_of({name: columns[name] for name in ("Channel", "Budget")}), y).levels
+    design, _ = build(levels)
+    assert repeats(levels, y, shrink(design, y, np.ones(3000), 0)) is None
