@@ -29,12 +29,14 @@ ALONE = 100_000  # outcomes that one connection reads; of more, two read half ea
 LEAST_WINS = 10  # below which nothing is known about how long a win takes
 KNOWN_BEFORE = DAY  # seconds before an outcome; what is learned later may be the outcome itself
 MATURE = 0.9  # quantile of the time to win after which an open lead counts as not won
+NO_ORDER = 3600.0  # seconds within which outcomes, as those of one import, have no order
 _LAST_ID = 2**63 - 1
+_SCATTER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass
 class Past:
-    """Facts of n past leads, in order of their outcomes.
+    """Facts of n past leads, in order of their outcomes, those of one hour by lot.
 
     `columns` (n,) each: `lead`, `moment` of the outcome and `decided` (seconds since the epoch),
     `y` 1 for won, `taken` when its snapshot was, `tracked`, `repeat`, a number that leads from rows
@@ -109,9 +111,10 @@ def read_past(
 
     parts = over_connections(read, survey.parts)
     texts = {name: _share_codes(name, parts) for name in parts[0].texts}
-    order = np.lexsort(
-        [np.concatenate([p.columns[by] for p in parts]) for by in ("lead", "moment")]
-    )
+    lead, moment = (np.concatenate([p.columns[by] for p in parts]) for by in ("lead", "moment"))
+    # By lot within a stretch: multiplied so, following ids are scattered evenly.
+    lot = (lead.astype(np.uint64) * _SCATTER) >> np.uint64(32)
+    order = np.lexsort([lot, np.floor(moment / NO_ORDER)])
     return Past(
         columns={
             name: np.concatenate([part.columns.pop(name) for part in parts])[order]

@@ -162,7 +162,7 @@ def _column(training: Training, field: Field, label: str) -> Column:
 
 
 def _time(training: Training) -> Any:
-    return training.at if training.in_order else None
+    return np.arange(training.n, dtype=float) if training.in_order else None
 
 
 def _measure(
@@ -182,7 +182,7 @@ def _measure(
     early = suggest(
         table.take(train),
         y[train],
-        training.at[train] if training.in_order else None,
+        np.arange(len(train), dtype=float) if training.in_order else None,
         seed=seed,
         refused=refusals(),
         trusted=trusted,

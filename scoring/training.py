@@ -19,23 +19,23 @@ from scoring.features import DAY, Facts, Floats, Ints, no_numbers
 from scoring.fields import CUSTOM, Field, all_fields
 from scoring.learning.notices import Notice
 from scoring.live import LiveConfig, LiveModel
-from scoring.past_facts import Past, known_when, read_past
+from scoring.past_facts import NO_ORDER, Past, known_when, read_past
 from scoring.tiers import NONE
 
 _AT_ONCE = 100_000  # leads that are placed or scored together, which bounds memory
-_NO_ORDER = 60.0  # seconds within which nearly all outcomes fall when their times say nothing
 
 
 @dataclass(frozen=True)
 class Training:
-    """n past leads in order of their outcomes, with the facts of their decisions.
+    """n past leads in order of their outcomes, with the facts of their decisions; those of one
+    hour by lot, for an import has the order of its file, which may be by outcome.
 
     `rows.facts` has every wanted field, rating and counter; `y` (n,) is 1 for won, `at` (n,) when
     the outcome was known (seconds since the epoch); `repeat_of` (n,) is one number for leads from
     rows of an import that name nobody and say the same; `in_order` is False when the times say
-    nothing (one import). Whatever part of them is taken: `immature` counts open leads that are too
-    young to say how they end, `closed` all past leads that were read, `left_out` those that were
-    disqualified before any contact or have no snapshot.
+    nothing of these leads (one import). Whatever part of them is taken: `immature` counts open
+    leads that are too young to say how they end, `closed` all past leads that were read, `left_out`
+    those that were disqualified before any contact or have no snapshot.
     """
 
     rows: Rows
@@ -83,6 +83,7 @@ class Training:
             y=self.y[rows],
             at=self.at[rows],
             repeat_of=self.repeat_of[rows],
+            in_order=self.in_order and _tells_order(self.at[rows]),
         )
 
 
@@ -163,7 +164,7 @@ def _tells_order(at: Floats) -> bool:
     if len(at) < 2:
         return False
     low, high = np.quantile(at, [0.05, 0.95])
-    return bool(high - low > _NO_ORDER)
+    return bool(high - low > NO_ORDER)
 
 
 def _of_filled_later(

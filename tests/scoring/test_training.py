@@ -297,6 +297,23 @@ def test_outcomes_of_one_import_are_in_no_order(rep: User) -> None:
     assert not read_training([live_config()]).in_order
 
 
+def test_leads_of_one_moment_have_the_order_of_no_file(rep: User) -> None:
+    """Two imports come one after the other; within one the file may be by outcome."""
+    for days_ago in (9, 1):
+        moment = (now() - days_ago * DAY).replace(minute=0)
+        for i in range(24):  # a long import ends minutes after it began
+            lead = lead_of(rep, 30)
+            at, result = moment + i * dt.timedelta(seconds=20), "won" if i < 12 else "lost"
+            Outcome.objects.create(lead=lead, round=1, result=result, at=at, imported=True)
+            Lead.objects.filter(pk=lead.pk).update(stage=result)
+    training = read_training([live_config()])
+    assert training.in_order
+    assert training.at[:24].max() < training.at[24:].min()
+    assert 2 < training.y[:12].sum() < 10
+    assert not training.take(np.arange(24)).in_order
+    assert training.take(np.arange(12, 36)).in_order
+
+
 def test_rows_of_an_import_that_repeat_each_other_are_held_out_together(rep: User) -> None:
     moment = now() - DAY
     for place in range(60):
