@@ -19,7 +19,7 @@ from core.workers import Workers, same_database
 from scoring.judging import slice_fields
 from scoring.live import live_config
 from scoring.models import ModelVersion, Proposal
-from scoring.previewing import SAMPLE, candidate_config, preview_open, start_preview
+from scoring.previewing import SAMPLE, candidate_config, flow_of, start_preview
 from scoring.proposing import learn_model
 from scoring.training import read_training
 
@@ -50,7 +50,7 @@ def measure_learning() -> list[Result]:
 def measure_previews(leads: int) -> list[Result]:
     """Measure on the present database, whose leads are all open and scored."""
     version = raised(ModelVersion.objects.filter(state=ModelVersion.State.LIVE).order_by("pk")[0])
-    sample = seconds(lambda: preview_open(candidate_config(version)))
+    sample = seconds(lambda: flow_of(candidate_config(version)))
     with Workers(WORKERS) as workers:
         workers.wait_until_up()
         job = start_preview(version, None).job

@@ -53,6 +53,12 @@ class Mark:
     above: Share
     below: Share
 
+    @property
+    def captured(self) -> float | None:
+        """Which part of the wins had the mark, None where nothing was won."""
+        won = self.above.won + self.below.won
+        return self.above.won / won if won else None
+
 
 @dataclass(frozen=True)
 class Thresholds:

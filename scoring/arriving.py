@@ -20,7 +20,7 @@ from scoring.tiers import HOT
 DAYS = 28
 WORKING_DAYS = 20  # in as many days
 MOST_ROWS = 200_000  # of the newest history that is read; where it covers fewer days, those count
-SAMPLE = 10_000
+SAMPLE = 5_000
 BLOCK = 64  # leads that are drawn for a sample together: their rows share pages
 SCORES = 101
 

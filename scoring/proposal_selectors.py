@@ -96,8 +96,9 @@ ProposedLine = tuple[dict[str, Any], SignalFeedback | None]
 class ProposalPage:
     """All that the review page shows. `same` are the lines whose points stay, `changes` what else
     differs from the version that it was measured against, None where that cannot be read any more;
-    `anew` is the version while it can be tried on the open leads of now. `overtaken` says that
-    another model went live since it was measured.
+    `anew` is the version while it can be tried on the open leads of now, `compare` where the viewer
+    may see a single lead by it. `overtaken` says that another model went live since it was
+    measured.
     """
 
     proposal: Proposal
@@ -119,6 +120,7 @@ class ProposalPage:
     may_trust: bool
     may_approve: Decision
     anew: ModelVersion | None
+    compare: ModelVersion | None
     outdated: bool
     overtaken: bool
     changed: bool
@@ -177,6 +179,7 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         {signal["label"]: signal["key"] for signal in proposal.live.definition["signals"]},
         trusted_of(proposal.key, Trusted.Kind.LINE),
     )
+    anew = proposal.version if proposal.state in Proposal.UNDER_WAY else None
     undecided = proposal.state in (*Proposal.UNDER_WAY, Proposal.State.NOTED)
     if not undecided or proposal.origin != Proposal.Origin.LEARNED:
         leaks = [leak for leak in leaks if leak.text]
@@ -199,7 +202,8 @@ def read_proposal(proposal: Proposal, viewer: User) -> ProposalPage:
         may_change=may_change,
         may_trust=bool(may_change) and undecided,
         may_approve=can_approve(viewer, proposal),
-        anew=proposal.version if proposal.state in Proposal.UNDER_WAY else None,
+        anew=anew,
+        compare=anew if may_change else None,
         outdated=proposal.live.state != "live",
         overtaken=evidence.get("beside", live) != live,
         changed=was_changed(proposal),

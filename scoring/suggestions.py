@@ -24,7 +24,7 @@ from scoring import tiers
 from scoring.appraising import Predictions
 from scoring.fields import CUSTOM, Field, all_fields, field_types
 from scoring.hand_made import start_appraisal
-from scoring.judging import counts, few_words, judge, period, split, too_few
+from scoring.judging import counts, few, judge, period, split, too_few
 from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions
 from scoring.learning.suggesting import Refusal, suggest
@@ -80,7 +80,7 @@ def find(key: str, seed: int = SEED) -> dict[str, Any]:
     """
     training, table, name_of = _past(key)
     if too_few(training):
-        raise Invalid(few_words(training))
+        raise Invalid(few(training.n, int(training.y.sum())))
     kept = trusted_of(key, Trusted.Kind.FIELD)
     trusted = [label for label, name in name_of.items() if name in kept]
     found = suggest(

@@ -1,5 +1,7 @@
 """The what-if page: a lead's facts as controls, and what it would score. Nothing is stored."""
 
+import re
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -29,8 +31,9 @@ def what_if(request: HttpRequest, lead_id: int) -> HttpResponse:
     """
     viewer = viewer_of(request)
     lead = get_lead(viewer, lead_id)
-    versions = _versions(viewer, lead.standing.model_version_id)
-    version = _chosen(request.GET.get("version", ""), versions)
+    asked = request.GET.get("version", "")
+    versions = _versions(viewer, lead.standing.model_version_id, asked)
+    version = _chosen(asked, versions)
     config = live_config()
     if version is not None:
         config = config_of(version, config)
@@ -53,13 +56,19 @@ def what_if(request: HttpRequest, lead_id: int) -> HttpResponse:
     return trigger_client_event(response, "announce", {"value": _announced(found)}, after="settle")
 
 
-def _versions(viewer: User, model_id: int | None) -> list[ModelVersion]:
-    """Return other versions of the lead's model for those who may look at drafts."""
+def _versions(viewer: User, model_id: int | None, asked: str) -> list[ModelVersion]:
+    """Return other versions of the lead's model for those who may look at drafts, and the one that
+    is `asked` for: by it the lead may come to another model.
+    """
     if model_id is None or not can_change_configuration(viewer):
         return []
     key = ModelVersion.objects.filter(pk=model_id).values("key")
-    others = ModelVersion.objects.filter(key__in=key).exclude(state=ModelVersion.State.LIVE)
-    return list(others.select_related("icp", "framework").order_by("-number")[:MOST_VERSIONS])
+    others = ModelVersion.objects.exclude(state=ModelVersion.State.LIVE)
+    others = others.select_related("icp", "framework")
+    found = list(others.filter(key__in=key).order_by("-number")[:MOST_VERSIONS])
+    if re.fullmatch(r"[0-9]{1,18}", asked) and int(asked) not in [version.pk for version in found]:
+        found += others.filter(pk=int(asked))
+    return found
 
 
 def _chosen(text: str, versions: list[ModelVersion]) -> ModelVersion | None:

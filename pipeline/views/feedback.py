@@ -91,7 +91,7 @@ def answer_feedback(request: HttpRequest, feedback_id: int) -> HttpResponse:
     try:
         answered = feedback.answer_feedback(feedback_id, request.POST.get("answer", ""), by=viewer)
     except Invalid as error:
-        return _page(request, problem=error.message, status=error.status, typed=feedback_id)
+        return _page(request, problem=error.words, status=error.status, typed=feedback_id)
     messages.success(request, f"{answered.rep or 'Its author'} is told.")
     model = answered.model_version.key
     return redirect(f"{reverse('pipeline:list_feedback')}?model={model}")

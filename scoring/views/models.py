@@ -122,12 +122,14 @@ def show_preview(request: HttpRequest, version_id: int) -> HttpResponse:
     if version.state == version.State.LIVE:
         raise Conflict(f"v{version.number} is live already.")
     page = model_selectors.read_preview(version, viewer)
+    may_change = policies.can_change_models(viewer)
     context = {
         "version": version,
+        "compare": version if may_change else None,
         "page": page,
         "job": page.job,
         "working": page.job is not None and not page.job.ended,
-        "may_change": policies.can_change_models(viewer),
+        "may_change": may_change,
         "now": now(),
     }
     return render(request, "scoring/preview.html", context)

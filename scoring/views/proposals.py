@@ -202,6 +202,7 @@ def show_shadow(request: HttpRequest, proposal_id: int) -> HttpResponse:
         "proposal": proposal,
         "version": proposal.version,
         "page": shadowing.read_shadow(proposal.version, viewer),
+        "may_change": policies.can_change_models(viewer),
         "now": now(),
     }
     return render(request, "scoring/shadow.html", context)

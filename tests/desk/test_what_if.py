@@ -90,6 +90,20 @@ def test_only_who_writes_models_tries_other_versions(
     html = log_in(model_owner).get(URL.format(lead.pk), query).content.decode()
     assert "from 38" in html
     assert "v7" in html
+    # By a version the lead may come to another model, whose page links here.
+    other = ModelVersion.objects.get(key="general", state="live")
+    other = ModelVersion.objects.create(
+        key="general",
+        number=9,
+        definition=other.definition,
+        icp=other.icp,
+        framework=live.framework,
+    )
+    query = {"version": str(other.pk)}
+    assert "v9" in log_in(model_owner).get(URL.format(lead.pk), query).content.decode()
+    for nonsense in ("9" * 30, "²", "-1"):
+        answer = log_in(model_owner).get(URL.format(lead.pk), {"version": nonsense})
+        assert answer.status_code == 400
 
 
 def test_the_lead_page_says_in_words_what_would_lift_and_drop_it(

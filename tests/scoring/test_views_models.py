@@ -130,6 +130,8 @@ def test_a_draft_is_edited_in_a_form_that_names_what_is_wrong_and_previewed(
     made.refresh_from_db()
     assert made.result == flow_of(candidate_config(draft))  # a sample of all is all
     assert {mover["lead"] for mover in made.result["movers"]} == {lead.pk for lead in leads}
+    preview = client.get(f"/scoring/versions/{draft.pk}/preview/").content.decode()
+    assert f"/leads/{leads[0].pk}/what-if/?version={draft.pk}" in preview  # why it moves
     assert not made.parts.exists()
     assert preview_open(candidate_config(draft), most=2)[0].n == 2
     assert list(Standing.objects.order_by("pk").values()) == before
