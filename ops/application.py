@@ -16,7 +16,16 @@ from ops.supervisor import Child
 HEARTBEAT = VAR / "beat" / "heartbeat"
 _PREPARED = VAR / "postgres" / "prepared"  # beside the data, to go with it
 # Commands that prepare the database themselves, or that are used before it can be prepared.
-_UNPREPARED = {"check", "help", "makemigrations", "migrate", "setup", "showmigrations"}
+# Commands that ask the database nothing, or prepare it themselves.
+_UNPREPARED = {
+    "backtest",
+    "check",
+    "help",
+    "makemigrations",
+    "migrate",
+    "setup",
+    "showmigrations",
+}
 _CELERY = ("celery", "--quiet", "--app", "leadqual")
 _NO_ROOT_WARNING = "ignore:You're running the worker"
 
