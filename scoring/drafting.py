@@ -14,7 +14,7 @@ from core.versioning import lock_configuration
 from core.versions import Version
 from scoring.definitions import parse_framework, parse_icp, parse_model
 from scoring.fields import all_fields, field_types
-from scoring.models import ModelVersion, Preview, Proposal
+from scoring.models import FrameworkVersion, IcpVersion, ModelVersion, Preview, Proposal
 from scoring.policies import can_change_models
 
 BY_HAND = ", then changed by hand"
@@ -22,27 +22,69 @@ BY_HAND = ", then changed by hand"
 
 @transaction.atomic
 def make_draft(version: ModelVersion, *, by: User) -> ModelVersion:
-    """Return a new draft with the content of `version`, on the same ICP and framework versions.
+    """Return a new draft with the content of `version`, on the same ICP and framework versions, or
+    on the live ones where these are retired.
 
-    Raises Forbidden, or Conflict when what it pins is retired.
+    Raises Forbidden, Conflict when nothing of theirs is live, and Invalid naming each field that
+    does not go with them.
     """
     can_change_models(by).require()
     lock_configuration()
     version = ModelVersion.objects.select_related("icp", "framework").get(pk=version.pk)
-    for part in (version.icp, version.framework):
-        if part.state == Version.State.RETIRED:
-            raise Conflict(
-                f"{part.key} v{part.number}, which it uses, is retired. Draft from what is live."
-            )
+    icp, framework = _live_pins(version)
+    if (icp, framework) != (version.icp, version.framework):
+        _parse(version.definition, icp, framework)
     last = ModelVersion.objects.filter(key=version.key).aggregate(last=Max("number"))["last"]
     return ModelVersion.objects.create(
         key=version.key,
         number=last + 1,
         definition=version.definition,
-        icp=version.icp,
-        framework=version.framework,
+        icp=icp,
+        framework=framework,
         created_by=by,
     )
+
+
+def bring_up(version: ModelVersion) -> ModelVersion:
+    """Put a version that never was live on the live ICP and framework, where those that it pins are
+    retired since; return it. Call it under the lock of the configuration.
+
+    Raises Conflict when nothing of theirs is live, and Invalid naming each field that does not go
+    with them.
+    """
+    version = ModelVersion.objects.select_related("icp", "framework").get(pk=version.pk)
+    icp, framework = _live_pins(version)
+    if (icp, framework) != (version.icp, version.framework):
+        _parse(version.definition, icp, framework)
+        Preview.objects.filter(version=version).delete()  # it was by the old ones
+        version.icp, version.framework = icp, framework
+        version.save(update_fields=["icp", "framework"])
+    return version
+
+
+def _live_pins(version: ModelVersion) -> tuple[IcpVersion, FrameworkVersion]:
+    """Return what a version pins, in the place of what is retired the live one of its key."""
+    icp, framework = version.icp, version.framework
+    if icp.state == Version.State.RETIRED:
+        icp = IcpVersion.objects.filter(key=icp.key, state=Version.State.LIVE).first() or icp
+    if framework.state == Version.State.RETIRED:
+        live = FrameworkVersion.objects.filter(key=framework.key, state=Version.State.LIVE)
+        framework = live.first() or framework
+    for part in (icp, framework):
+        if part.state == Version.State.RETIRED:
+            raise Conflict(
+                f"{part.key} v{part.number}, which it uses, is retired. Draft from what is live."
+            )
+    return icp, framework
+
+
+def _parse(
+    definition: Mapping[str, Any], icp_version: IcpVersion, framework_version: FrameworkVersion
+) -> None:
+    """Raise Invalid naming each field that is wrong or does not go with its ICP and framework."""
+    types = field_types(all_fields())
+    icp = parse_icp(icp_version.definition, types)
+    parse_model(definition, icp, parse_framework(framework_version.definition, types), types)
 
 
 @transaction.atomic
@@ -60,15 +102,13 @@ def save_draft(
     _require_draft(version)
     if content_tag(version) != read:
         raise StaleVersion("Somebody else changed this draft since you opened it. Look at it anew.")
-    types = field_types(all_fields())
-    icp = parse_icp(version.icp.definition, types)
-    framework = parse_framework(version.framework.definition, types)
+    version.icp, version.framework = _live_pins(version)
     definition = _told(version.definition, definition)
-    parse_model(definition, icp, framework, types)
+    _parse(definition, version.icp, version.framework)
     Preview.objects.filter(version=version).delete()  # it was of the old content
     version.definition = definition
     version.created_by = by  # whoever changed it last is its author
-    version.save(update_fields=["definition", "created_by"])
+    version.save(update_fields=["definition", "created_by", "icp", "framework"])
     return version
 
 

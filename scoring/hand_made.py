@@ -17,7 +17,7 @@ from core.versioning import lock_configuration
 from core.versions import Version
 from scoring import tiers
 from scoring.appraising import Predictions, sentence
-from scoring.drafting import content_tag
+from scoring.drafting import bring_up, content_tag
 from scoring.features import Ints, signal_matrix
 from scoring.fields import all_fields, field_types
 from scoring.judging import (
@@ -56,14 +56,16 @@ def start_appraisal(
     measured: tuple[Mapping[str, Any], str] | None = None,
 ) -> Job:
     """Start the job that measures a hand-made draft on past leads and puts it up for review (see
-    `propose_version`); the one that does so already is returned.
+    `propose_version`), on the live ICP and framework where its own are retired; the job that does
+    so already is returned.
 
     Raises Forbidden, Conflict when it is no draft, Invalid when it cannot be parsed.
     """
     can_change_configuration(by).require()
-    _refuse_published(version)
-    load_model(version, field_types(all_fields()))
     lock_configuration()
+    _refuse_published(version)
+    version = bring_up(version)
+    load_model(version, field_types(all_fields()))
     about = {"version": version.pk}
     running = Job.objects.filter(kind=APPRAISE, args=about).exclude(state__in=Job.ENDED).first()
     if running is not None:

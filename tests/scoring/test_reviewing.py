@@ -10,18 +10,26 @@ from django.test import Client
 
 from accounts.models import Team, User
 from accounts.roles import Role
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 from core.models import Job
-from core.versioning import lock_configuration
+from core.versioning import lock_configuration, version_with
 from leads.models import CustomField, Lead
 from scoring import drafting, reviewing
 from scoring.feedback import answer_by_versions, feedback_by_signal, give_feedback
 from scoring.hand_made import propose_version, start_appraisal
 from scoring.invariants import standings_equal_recomputation
-from scoring.models import IcpVersion, ModelVersion, Proposal, ShadowScore, Standing
+from scoring.models import (
+    FrameworkVersion,
+    IcpVersion,
+    ModelVersion,
+    Proposal,
+    ShadowScore,
+    Standing,
+)
 from scoring.policies import can_approve
 from scoring.proposal_selectors import SHOWN, list_proposals, read_proposal
 from scoring.publishing import publish_model
+from scoring.script_drafts import publish_framework
 from scoring.shadowing import score_batch
 from tests import factories
 from tests.scoring.test_proposing import changed, done
@@ -97,6 +105,44 @@ def test_a_superseded_proposal_goes_on_showing_what_people_had_said(
     assert (first.state, line["key"]) == ("superseded", "company_size")
     assert said is not None
     assert (said.too_low, said.reps) == (1, 1)
+
+
+def test_a_draft_goes_on_when_its_script_was_published_anew(model_owner: User) -> None:
+    live = ModelVersion.objects.select_related("framework").get(key="b2b", state="live")
+    draft, edited = (changed(live, model_owner, need=points) for points in (20, 25))
+    _, waiting = put_up(model_owner, need=30)
+    script = live.framework
+    content = {**script.definition, "name": "BANT, in other words"}
+    anew, _ = version_with(FrameworkVersion, script.key, content, by=model_owner)
+    publish_framework(anew.pk, by=model_owner)
+    # Saved or measured again, the numbers that were typed come onto the new script.
+    saved = drafting.save_draft(
+        edited, {**edited.definition, "base": 3}, by=model_owner, read=drafting.content_tag(edited)
+    )
+    assert saved.framework == anew
+    for version in (draft, waiting.version):
+        assert version is not None
+        assert done(start_appraisal(version, by=model_owner)).state == Job.State.SUCCEEDED
+    waiting.refresh_from_db()
+    assert waiting.state == "superseded"
+    reviewing.approve(Proposal.objects.get(version=draft), by=model_owner)
+    draft.refresh_from_db()
+    assert (draft.state, draft.framework) == ("live", anew)
+    # From an old version one can draft, too, and where its content does not go it says why.
+    live.refresh_from_db()
+    assert (live.state, live.framework.state) == ("retired", "retired")
+    assert drafting.make_draft(live, by=model_owner).framework == anew
+    odd = ModelVersion.objects.create(
+        key="b2b",
+        number=99,
+        icp=live.icp,
+        framework=live.framework,
+        definition={**live.definition, "gates": [{"dimension": "luck", "minimum": 3}]},
+    )
+    with pytest.raises(Invalid, match="gates"):
+        start_appraisal(odd, by=model_owner)
+    odd.refresh_from_db()
+    assert odd.framework == live.framework
 
 
 def test_what_was_measured_beside_another_model_that_is_not_live_any_more_says_so(
