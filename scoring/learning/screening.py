@@ -72,7 +72,7 @@ def screen(table: Table, y: Floats, seed: int = 0, trusted: Collection[str] = ()
             )
             text = f"{column.stray} {are.format(column.name)} as not filled in."
             notices.append(Notice("mixed_values", column.name, text))
-        levels = make_levels(column, least)
+        levels = make_levels(column, least, y)
         if len(levels.levels) < 2:
             notices.append(_without_levels(column))
             continue

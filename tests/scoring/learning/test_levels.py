@@ -58,6 +58,20 @@ def test_a_frequent_value_does_not_starve_the_other_bins():
     assert levels.bins >= 8
 
 
+def test_bins_are_finer_where_few_leads_are_won():
+    y = np.zeros(2000)
+    y[1900::2] = 1  # 2.5 % won, all in the last twentieth
+    column = table_of({"f": [str(i) for i in range(2000)]}).columns["f"]
+    plain, finer = make_levels(column, 5), make_levels(column, 5, y)
+    assert plain.bins == finer.bins == MOST_BINS
+    last = [int((levels.codes[1900:] != levels.codes[1900]).sum()) for levels in (plain, finer)]
+    assert last[0] == 0
+    assert last[1] > 50
+    # Where enough are won, the bins are those of the numbers alone.
+    often = (np.arange(2000) % 3 == 0).astype(float)
+    assert make_levels(column, 5, often).levels == plain.levels
+
+
 def test_rare_values_are_grouped_and_blanks_are_a_level():
     levels, _ = of(["a"] * 5 + ["b", "c", "d"] + [""] * 4)
     assert [level.kind for level in levels.levels] == ["value", "other", "missing"]
