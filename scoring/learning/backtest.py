@@ -30,7 +30,7 @@ from scoring.learning.points import Definitions, define
 from scoring.learning.screening import rank_auc, why_unusable
 from scoring.learning.signals import learn_signals
 from scoring.learning.splitting import last_in_order, part_of_each, stratified
-from scoring.learning.suggesting import Line, lines_of, prevailing
+from scoring.learning.suggesting import Line, lines_of, prevailing, strongest
 from scoring.learning.table import Column, Sheet, Table, column_of_texts, is_blank, parse_numbers
 
 LEAST_ROWS = 20
@@ -42,6 +42,7 @@ DIFFERENT, SURE_REPEATS = 0.25, 5.0
 MOST_SEED = 2**32 - 1  # of scikit-learn
 MOST_OUTCOMES = 20  # values of a column that can be an outcome
 DISTINCT = 0.5  # share of the values that differ from which a column is an id
+TOO_GOOD = 0.95  # lower bound of AUC from which something probably gives the outcome away
 INTERACTIONS = 0.02  # AUC by which boosting leads when points miss something
 LEAST_SURE = 10  # leads of either outcome from which an interval of AUC holds
 
@@ -158,6 +159,14 @@ def backtest(history: History, options: Options) -> Result:
         leaky = {notice.field for notice in learned.notices if notice.code == "leak"}
         usable = [name for name in inside.columns if name not in leaky - learned.muted.keys()]
         notices += _remarks(history, inside.only(usable), y, outside, truth, p, ranking, interval)
+        if interval[0] > TOO_GOOD:
+            most = " and ".join(strongest([line.as_json() for line in lines], 2))
+            text = (
+                "On the leads held out nearly every won one ranks above the lost ones (AUC over "
+                f"{interval[0]:.2f}), mostly by {most}. That is hardly ever known beforehand: "
+                "leave out what is known only afterwards."
+            )
+            notices.append(Notice("too_good", "", text))
     else:
         text = "All leads held out have the same outcome: nothing can be said about them."
         notices.append(Notice("one_class_held_out", options.outcome, text))

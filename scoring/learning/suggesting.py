@@ -240,17 +240,17 @@ def _half(x: Floats, y: Floats, weights: Floats) -> Floats:
 def strongest(lines: Sequence[Mapping[str, Any]], most: int = 3) -> list[str]:
     """Return the fields that move the points of the leads most, from lines as JSON values."""
     moved = _moved(lines)
-    return sorted(moved, key=lambda field: -moved[field])[:most]
+    return sorted(moved, key=lambda field: (-moved[field], field))[:most]
 
 
 def _moved(lines: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the share of all that lines move which each field moves by itself."""
+    """Return the share of all that lines move which each field moves, by itself or with another."""
     moved: dict[str, float] = {}
     whole = sum(line["n"] * line["points"] ** 2 for line in lines) or 1.0
     for line in lines:
-        if len(conditions.fields_of(line["rule"])) == 1:
+        for name in conditions.fields_of(line["rule"]):
             part = line["n"] * line["points"] ** 2 / whole
-            moved[line["field"]] = moved.get(line["field"], 0.0) + part
+            moved[name] = moved.get(name, 0.0) + part
     return moved
 
 
@@ -261,8 +261,9 @@ def prevailing(
     than all others together, as the length of the call that ended in the outcome does.
     """
     said = {n.field for n in learned.notices if n.code in ("leak", "leak_possible", "leak_kept")}
-    for name, share in _moved([line.as_json() for line in lines]).items():
-        if share <= PREVAILS or name in said:
+    moved = _moved([line.as_json() for line in lines])
+    for name in sorted(moved, key=lambda field: (-moved[field], field)):
+        if moved[name] <= PREVAILS or name in said:
             continue
         alone = auc_alone(make_levels(table.columns[name], least_support(len(y))), y, seed)
         if alone >= TELLING:

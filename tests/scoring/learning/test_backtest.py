@@ -80,6 +80,20 @@ def test_whether_a_field_that_says_nearly_all_is_known_in_time_is_asked():
     assert not run_backtest(sheet, options(exclude=("Length of the call",))).notices
 
 
+def test_two_fields_that_give_the_outcome_away_together_are_named():
+    columns, y = made("strong", 600)
+    first = np.random.default_rng(5).random(600) < 0.5
+    columns["Paid"] = ["yes" if v else "no" for v in first]
+    columns["As agreed"] = [
+        "yes" if v == bool(won) else "no" for v, won in zip(first, y, strict=True)
+    ]
+    found = run_backtest(sheet_of(columns, y), options())
+    assert (found.learned.auc or 0) > 0.99
+    (notice,) = [n for n in found.notices if n.code == "too_good"]
+    assert "mostly by As agreed and Paid" in notice.text
+    assert "too_good" not in codes(run_backtest(sheet_of(*made("strong", 600)), options()))
+
+
 def test_pure_noise_is_hardly_ever_proposed():
     verdicts = []
     for seed in range(20):
