@@ -131,7 +131,11 @@ def propose_version(
         version.refresh_from_db()
         if content_tag(version) != measured_content:  # a job tries again
             raise Conflict(f"{version.key} v{version.number} was changed while it was measured.")
-        earlier = Proposal.objects.filter(version=version)
+        earlier = Proposal.objects.filter(version=version).order_by("pk")
+        last = earlier.last()
+        author = by  # but who has what another proposed measured again is not who made it
+        if last is not None and last.author and last.evidence.get("content") == measured_content:
+            author = last.author
         for proposal in earlier.filter(state__in=Proposal.UNDER_WAY):
             supersede(proposal, "It was proposed again.")
         suggested = Suggestion.objects.filter(taken=version).exists()
@@ -144,7 +148,7 @@ def propose_version(
             sentence=_hand_words(evidence),
             evidence={**evidence, "content": measured_content, "beside": list(beside)},
             fingerprint=f"{version.pk}.{earlier.count()}",
-            author=by,
+            author=author,
         )
         ProposalEvent.objects.create(
             proposal=made, kind=ProposalEvent.Kind.MADE, actor=by, note=note[:500]
