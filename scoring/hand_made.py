@@ -117,7 +117,7 @@ def propose_version(
     beside = live_ids()
     evidence, decided = appraise_version(version)
     if measured is not None:
-        evidence, decided = {**evidence, **measured[0]}, measured[1]
+        evidence, decided = {**evidence, **measured[0], "learned_here": False}, measured[1]
     with transaction.atomic():
         lock_configuration()
         if live_ids() != beside:  # a job tries again
@@ -169,7 +169,10 @@ def _hand_words(evidence: Mapping[str, Any]) -> str:
     if "backtest" not in evidence:
         lack = few(evidence["n"], evidence["won"])
         return f"{lack} What the version would have won cannot be said."
-    return sentence(evidence["backtest"])
+    words = sentence(evidence["backtest"])
+    if evidence["learned_here"]:
+        words = f"On leads that it may have been learned from: {words[0].lower()}{words[1:]}"
+    return words
 
 
 def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str, Any], str]:
@@ -178,7 +181,7 @@ def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str,
     It is measured beside the live configuration as a whole: both place each lead by their own
     ICPs. The outcomes are split as for learned ones: on the first part both are brought to
     probabilities, on the other they are measured. Which of these a version was learned from itself
-    is told as a warning.
+    is told as a warning, and then it is never said to be better.
     """
     config = live_config()
     types = field_types(all_fields())  # a field may be newer than the cached configuration
@@ -197,8 +200,13 @@ def appraise_version(version: ModelVersion, seed: int = SEED) -> tuple[dict[str,
         decided, found = _measure(training, train, test, config, candidate, seed)
     if decided != _VERDICT.TOO_FEW:
         evidence |= found
-        live = ModelVersion.objects.filter(pk=before.id if before else 0)
-        notices += [n for v in (version, *live) for n in _learned_from(v, training, test)]
+        own = _learned_from(version, training, test)
+        notices += own
+        for live in ModelVersion.objects.filter(pk=before.id if before else 0):
+            notices += _learned_from(live, training, test)
+        evidence["learned_here"] = bool(own)
+        if own and decided == _VERDICT.PROPOSE:
+            decided = _VERDICT.KEEP
     evidence["warnings"] = [notice.as_json() for notice in notices]
     return evidence, decided
 

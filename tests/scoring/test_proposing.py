@@ -395,6 +395,8 @@ def test_a_hand_draft_is_measured_on_leads_that_its_probabilities_were_not_fitte
     told = [w for w in edited.evidence["warnings"] if w["code"] == "learned_here"]
     assert [w["field"] for w in told] == ["v5", "v4"]
     assert "135 of the 135 leads it is measured on" in told[0]["text"]
+    assert edited.verdict == "keep"  # nothing better is claimed of what it has seen
+    assert edited.sentence.startswith("On leads that it may have been learned from: ")
 
 
 def test_slices_that_get_worse_are_acknowledged_first(team: Team, model_owner: User) -> None:
