@@ -203,15 +203,31 @@ def _noise() -> Iterator[Result]:
 
 
 def _copies() -> Iterator[Result]:
-    columns, y = made("strong", 900)
+    n = 900
+    columns, y = made("strong", n)
     random = np.random.default_rng(5)
-    copies = dict(columns)
-    for i in range(5):
-        kept = random.random(900) > 0.01
-        texts = zip(columns["Budget"], kept, strict=True)
-        copies[f"Copy {i}"] = [text if keep else "no" for text, keep in texts]
-    p = [_predicted(_table(c), y, _table(c)) for c in (columns, copies)]
-    yield _line("five copies: largest change of p", 900, float(np.abs(p[0] - p[1]).max()), 0.02)
+    before = _predicted(_table(columns), y, _table(columns))
+    for name, field, change in (
+        ("", "Budget", lambda text, other: other if random.random() < 0.01 else text),
+        (" with 20 % gaps", "Channel", lambda text, _: "" if random.random() < 0.2 else text),
+        (
+            " with 5 % slips",
+            "Employees",
+            lambda text, other: other if random.random() < 0.05 else text,
+        ),
+        (" with units", "Pages", lambda text, _: f"{text} pages"),
+    ):
+        others = random.permutation(columns[field])
+        copies = {
+            f"Copy {i}": [change(*pair) for pair in zip(columns[field], others, strict=True)]
+            for i in range(5)
+        }
+        # Where they stand must not matter: after their field, and before it.
+        moved = max(
+            float(np.abs(_predicted(_table(given), y, _table(given)) - before).max())
+            for given in ({**columns, **copies}, {**copies, **columns})
+        )
+        yield _line(f"five copies{name}: largest change of p", n, moved, 0.02)
 
 
 def _drift() -> Iterator[Result]:

@@ -14,7 +14,7 @@ from core.conditions import FieldType
 from core.errors import FieldProblem, Invalid
 from scoring.features import Bools, Floats, Ints
 from scoring.learning.dates import parse_dates
-from scoring.learning.drift import later_notice
+from scoring.learning.drift import Recency, drift_notice, later_notice
 from scoring.learning.evaluate import (
     Metrics,
     auc_gain,
@@ -43,6 +43,7 @@ MOST_SEED = 2**32 - 1  # of scikit-learn
 MOST_OUTCOMES = 20  # values of a column that can be an outcome
 DISTINCT = 0.5  # share of the values that differ from which a column is an id
 TOO_GOOD = 0.95  # lower bound of AUC from which something probably gives the outcome away
+ORDERED = 0.95  # of the leads that must have a date or a number to be put in order by it
 INTERACTIONS = 0.02  # AUC by which boosting leads when points miss something
 LEAST_SURE = 10  # leads of either outcome from which an interval of AUC holds
 
@@ -140,6 +141,8 @@ def backtest(history: History, options: Options) -> Result:
     lines = lines_of(definitions, inside, y, weights, seed=options.seed, in_order=history.in_order)
     notices = [*history.notices, *learned.notices]
     notices += prevailing(lines, learned, inside, y, options.seed)
+    if not history.in_order:
+        notices += _hidden_trend(history, options.seed)
     enough = len(y) >= LEAST_SHOWN
     base = float(y.mean())
     if definitions is None:
@@ -190,6 +193,40 @@ def backtest(history: History, options: Options) -> Result:
         auc_interval=interval,
         held=Held(truth, p, ranking, start),
     )
+
+
+def _hidden_trend(history: History, seed: int) -> list[Notice]:
+    """Return a notice when leads held out at random hide that the share won moves in the order of a
+    date or a running number.
+    """
+    least = least_support(history.table.n)
+    by_lot = np.random.default_rng(seed).permutation(len(history.y))
+    for name, column in history.table.columns.items():
+        problem = why_unusable(column, least)
+        if problem is None or problem.code not in ("date", "identifier"):
+            continue
+        keys = _keys(column)
+        known = np.flatnonzero(~np.isnan(keys))
+        if len(known) < ORDERED * len(keys):
+            continue
+        order = known[np.lexsort((by_lot[known], keys[known]))]
+        trend = drift_notice(history.y[order], Recency())
+        if trend is not None:
+            text = (
+                f"In the order of {name}: {trend.text} Leads held out at random do not show it: if "
+                "they came in that order, take it as the order."
+            )
+            return [Notice("drift", name, text)]
+    return []
+
+
+def _keys(column: Column) -> Floats:
+    """Return numbers that sort a column of numbers or dates, (n,), NaN for what is neither."""
+    if column.numbers is not None:
+        return column.numbers
+    assert column.codes is not None
+    moments = parse_dates(column.values)
+    return np.array([*(moments.get(v, np.nan) for v in column.values), np.nan])[column.codes]
 
 
 def _remarks(

@@ -1,4 +1,5 @@
 import json
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,16 @@ def test_with_an_order_the_last_leads_are_held_out_and_the_order_is_no_signal():
     result = run_backtest(sheet, wanted)
     assert "drift" in codes(result)
     assert "Day" not in {line.field for line in result.lines}
+
+
+@pytest.mark.parametrize(("kind", "told"), [("drift", ["Day"]), ("strong", [])])
+def test_a_trend_that_a_random_part_held_out_hides_is_told(kind, told):
+    columns, y = made(kind, 1500)
+    columns["Day"] = [(date(2024, 1, 1) + timedelta(i // 3)).isoformat() for i in range(1500)]
+    mixed = np.random.default_rng(0).permutation(1500)
+    columns = {name: [texts[i] for i in mixed] for name, texts in columns.items()}
+    found = run_backtest(sheet_of(columns, y[mixed]), options())
+    assert [notice.field for notice in found.notices if notice.code == "drift"] == told
 
 
 def test_leads_of_one_moment_are_not_held_out_by_the_order_of_the_file():
