@@ -19,7 +19,8 @@ from scoring.learning.table import Column
 Rule = Mapping[str, Any]
 
 MOST_BINS = 10
-RARER = 0.3  # of what leads count when bins are cut, at least, has the rarer outcome
+# Of what leads count when bins are cut, at least so much has the rarer outcome, of so many.
+RARER, LEAST_RARER = 0.3, 100
 MOST_VALUES = 100  # of a text that stand alone; the rest are "other values"
 FEW_OUTCOMES, FEW_SUPPORT = 300, 3  # a strict support rule costs .026 AUC at 100 outcomes
 MANY_SUPPORT = 5  # five leads say as much in a long file as in a short one, and are shrunk alike
@@ -193,10 +194,12 @@ def _of_numbers(column: Column, least: int, y: Floats | None = None) -> tuple[li
 
 def _telling(y: Floats) -> Floats:
     """Return what leads with outcomes y (n,) count when bins are cut: where few are won, nearly all
-    of what a number says may be in its last tenth.
+    of what a number says may be in its last tenth; a handful of them would cut bins by chance.
     """
     rarer = y == (1.0 if y.mean() <= 0.5 else 0.0)
-    share = max(float(rarer.mean()), 1e-9)
+    if rarer.sum() < LEAST_RARER:
+        return np.ones(len(y))
+    share = float(rarer.mean())
     return np.where(rarer, max(1.0, RARER * (1 - share) / ((1 - RARER) * share)), 1.0)
 
 

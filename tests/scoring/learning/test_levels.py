@@ -59,17 +59,17 @@ def test_a_frequent_value_does_not_starve_the_other_bins():
 
 
 def test_bins_are_finer_where_few_leads_are_won():
-    y = np.zeros(2000)
-    y[1900::2] = 1  # 2.5 % won, all in the last twentieth
-    column = table_of({"f": [str(i) for i in range(2000)]}).columns["f"]
+    y = np.zeros(4000)
+    y[3800::2] = 1  # 2.5 % won, all in the last twentieth
+    column = table_of({"f": [str(i) for i in range(4000)]}).columns["f"]
     plain, finer = make_levels(column, 5), make_levels(column, 5, y)
     assert plain.bins == finer.bins == MOST_BINS
-    last = [int((levels.codes[1900:] != levels.codes[1900]).sum()) for levels in (plain, finer)]
+    last = [int((levels.codes[3800:] != levels.codes[3800]).sum()) for levels in (plain, finer)]
     assert last[0] == 0
-    assert last[1] > 50
-    # Where enough are won, the bins are those of the numbers alone.
-    often = (np.arange(2000) % 3 == 0).astype(float)
-    assert make_levels(column, 5, often).levels == plain.levels
+    assert last[1] > 100
+    # Where enough are won, or hardly any, the bins are those of the numbers alone.
+    for won in ((np.arange(4000) % 3 == 0), (np.arange(4000) >= 3901)):
+        assert make_levels(column, 5, won.astype(float)).levels == plain.levels
 
 
 def test_rare_values_are_grouped_and_blanks_are_a_level():
