@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scoring', '0018_shadow_score_a_round'),
+        ('scoring', '0017_shadow_score_a_round'),
     ]
 
     operations = [

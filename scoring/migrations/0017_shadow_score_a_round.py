@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scoring", "0017_marks_planned_anew")]
+    dependencies = [("scoring", "0016_feedback_old_points")]
 
     operations = [
         # A row of before is of the round in which its lead is: an earlier one was written over.
