@@ -46,8 +46,11 @@ class Invalid(LeadqualError):
 
     @property
     def words(self) -> str:
-        """What is wrong, without the names of fields, where the reader sees which are meant."""
-        return "; ".join(p.message for p in self.problems) or self.message
+        """What is wrong as a sentence, without the names of fields, where the reader sees which are
+        meant.
+        """
+        text = "; ".join(p.message for p in self.problems) or self.message
+        return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
 
     @classmethod
     def field(cls, field: str, code: str, message: str) -> "Invalid":

@@ -29,6 +29,7 @@ from leads.selectors import consents_of, refused_contact
 from leads.stages import Move, moves_from
 from scoring.assess import DISQUALIFIED, GATE, OVERRIDE
 from scoring.definitions import GROUPS, Criterion, Model, Question
+from scoring.describing import GROUP_LABELS
 from scoring.feedback import open_feedback, unread_answers
 from scoring.live import LiveConfig, LiveModel, NotConfigured, live_config
 from scoring.models import Evidence, Feedback, ScoreChange, Standing
@@ -41,7 +42,6 @@ MOST_PEOPLE = 200
 MARKED = 5  # points that a line must be worth for its lack to be worth a word
 FOLDED = 3  # lines that do not hold, from which they are folded away
 _NEWEST_FIRST = Order(("at", "id"), descending=True)
-GROUP_LABELS = {"fit": "Fit", "engagement": "Engagement", "qualification": "Qualification"}
 
 
 @dataclass(frozen=True)

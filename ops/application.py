@@ -15,8 +15,8 @@ from ops.supervisor import Child
 
 HEARTBEAT = VAR / "beat" / "heartbeat"
 _PREPARED = VAR / "postgres" / "prepared"  # beside the data, to go with it
-# Commands that prepare the database themselves, or that are used before it can be prepared.
-# Commands that ask the database nothing, or prepare it themselves.
+# Commands that ask the database nothing, prepare it themselves, or are used before it can be
+# prepared.
 _UNPREPARED = {
     "backtest",
     "check",

@@ -22,6 +22,9 @@ WORKING_DAYS = 20  # in as many days
 MOST_ROWS = 200_000  # of the newest history that is read; where it covers fewer days, those count
 SAMPLE = 5_000
 BLOCK = 64  # leads that are drawn for a sample together: their rows share pages
+# SQL of the turn in which the block of a lead is drawn, from 0 to below TURNS; always the same one.
+TURNS = 1 << 20
+TURN = f"(hashint8(lead_id / {BLOCK}) & {TURNS - 1})"
 SCORES = 101
 
 
@@ -71,7 +74,7 @@ def recent_leads() -> Recent:
                   AND c.to_score > c.from_score AND c.cause IN ('facts', 'time')
             ), drawn AS (
                 SELECT lead_id, count(*) OVER () AS total FROM recent
-                ORDER BY hashint8(lead_id / {BLOCK}) & 1048575, lead_id LIMIT %(sample)s
+                ORDER BY {TURN}, lead_id LIMIT %(sample)s
             )
             SELECT date_part('epoch', now), date_part('epoch', now - at) / 86400,
                    coalesce((SELECT max(total) FROM drawn), 0),

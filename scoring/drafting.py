@@ -31,9 +31,7 @@ def make_draft(version: ModelVersion, *, by: User) -> ModelVersion:
     can_change_models(by).require()
     lock_configuration()
     version = ModelVersion.objects.select_related("icp", "framework").get(pk=version.pk)
-    icp, framework = _live_pins(version)
-    if (icp, framework) != (version.icp, version.framework):
-        _parse(version.definition, icp, framework)
+    icp, framework = _fitting_pins(version)
     last = ModelVersion.objects.filter(key=version.key).aggregate(last=Max("number"))["last"]
     return ModelVersion.objects.create(
         key=version.key,
@@ -53,13 +51,20 @@ def bring_up(version: ModelVersion) -> ModelVersion:
     with them.
     """
     version = ModelVersion.objects.select_related("icp", "framework").get(pk=version.pk)
-    icp, framework = _live_pins(version)
+    icp, framework = _fitting_pins(version)
     if (icp, framework) != (version.icp, version.framework):
-        _parse(version.definition, icp, framework)
         Preview.objects.filter(version=version).delete()  # it was by the old ones
         version.icp, version.framework = icp, framework
         version.save(update_fields=["icp", "framework"])
     return version
+
+
+def _fitting_pins(version: ModelVersion) -> tuple[IcpVersion, FrameworkVersion]:
+    """Return the same as `_live_pins`; raise Invalid when the content does not go with new ones."""
+    icp, framework = _live_pins(version)
+    if (icp, framework) != (version.icp, version.framework):
+        _parse(version.definition, icp, framework)
+    return icp, framework
 
 
 def _live_pins(version: ModelVersion) -> tuple[IcpVersion, FrameworkVersion]:

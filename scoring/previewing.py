@@ -17,7 +17,7 @@ from core import jobs
 from core.connections import over_connections
 from core.models import Job
 from scoring import facts as fact_store
-from scoring.arriving import BLOCK, by_team, hot_a_day
+from scoring.arriving import BLOCK, TURN, TURNS, by_team, hot_a_day
 from scoring.assess import assess
 from scoring.fields import all_fields, field_types
 from scoring.live import LiveConfig, LiveModel, assemble, live_config, load_model
@@ -141,10 +141,10 @@ def preview_open(config: LiveConfig, most: int = SAMPLE) -> tuple[Flow, int]:
             f"""
             SELECT lead_id FROM scoring_standing
             WHERE is_open AND state <> 'unscored'
-              AND hashint8(lead_id / {BLOCK}) & 1048575 <= %s
-            ORDER BY hashint8(lead_id / {BLOCK}) & 1048575, lead_id LIMIT %s
+              AND {TURN} <= %s
+            ORDER BY {TURN}, lead_id LIMIT %s
             """,
-            [int(min(1.0, share) * 1048576), most],
+            [int(min(1.0, share) * TURNS), most],
         )
         ids = sorted(row[0] for row in cursor.fetchall())
 

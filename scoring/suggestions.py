@@ -22,6 +22,7 @@ from core.versions import Version
 from leads.models import CustomField
 from scoring import tiers
 from scoring.appraising import Predictions
+from scoring.features import Floats
 from scoring.fields import CUSTOM, Field, all_fields, field_types
 from scoring.hand_made import start_appraisal
 from scoring.judging import counts, few, judge, period, split, too_few
@@ -84,7 +85,12 @@ def find(key: str, seed: int = SEED) -> dict[str, Any]:
     kept = trusted_of(key, Trusted.Kind.FIELD)
     trusted = [label for label, name in name_of.items() if name in kept]
     found = suggest(
-        table, training.y, _time(training), seed=seed, refused=refusals(), trusted=trusted
+        table,
+        training.y,
+        _time(training, training.n),
+        seed=seed,
+        refused=refusals(),
+        trusted=trusted,
     )
     definitions = found.definitions
     said = {label: kept[name_of[label]].said for label in trusted}
@@ -161,8 +167,9 @@ def _column(training: Training, field: Field, label: str) -> Column:
     return Column(label, field.type, numbers=facts.number_columns[field.name])
 
 
-def _time(training: Training) -> Any:
-    return np.arange(training.n, dtype=float) if training.in_order else None
+def _time(training: Training, n: int) -> Floats | None:
+    """Return times (n,) for leads in the order of their outcomes, None where they have none."""
+    return np.arange(n, dtype=float) if training.in_order else None
 
 
 def _measure(
@@ -182,7 +189,7 @@ def _measure(
     early = suggest(
         table.take(train),
         y[train],
-        np.arange(len(train), dtype=float) if training.in_order else None,
+        _time(training, len(train)),
         seed=seed,
         refused=refusals(),
         trusted=trusted,

@@ -23,12 +23,12 @@ from pipeline.measures import MONTHS
 from pipeline.models import CriteriaReport
 from scoring import alerts
 from scoring.definitions import GROUPS
+from scoring.describing import GROUP_LABELS
 from scoring.learning.lifts import LEAST_KNOWN
 from scoring.live import LiveModel, live_config
 
 LEAST_AGREEMENT = 0.41  # kappa; below it is "fair" at most (Landis and Koch 1977)
 Line = dict[str, Any]
-GROUP_LABELS = {"fit": "Fit", "engagement": "Engagement", "qualification": "Qualification"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Heading:
     query: str
 
 
+def _most_drift(line: Line) -> float | None:
+    """Return the highest stability index of the months, None where no month has one."""
+    return max((m["psi"] for m in line["months"] if m["psi"] is not None), default=None)
+
+
 # By what lines are ordered: the heading, its classes, and a line's value, None where it has none.
 ORDERS: Mapping[str, tuple[str, str, Callable[[Line], Any]]] = {
     "line": ("Line", "", lambda line: line["label"].casefold()),
@@ -54,7 +59,7 @@ ORDERS: Mapping[str, tuple[str, str, Callable[[Line], Any]]] = {
     "points": ("Points", "num", lambda line: line["points"]),
     "evidence": ("Evidence", "num", lambda line: line["evidence"]),
     "gap": ("Gap", "num", lambda line: line["gap"]),
-    "drift": ("Drift by month", "w-drift", lambda line: _most_drift(line)),
+    "drift": ("Drift by month", "w-drift", _most_drift),
     "agree": ("Agree", "num", lambda line: line["agreement"] and line["agreement"].kappa),
     "seconds": ("Seconds", "num", lambda line: line["seconds"]),
 }
@@ -158,11 +163,6 @@ def _groups(
     return [("", [*told, *(line for line in lines if value(line) is None)])]
 
 
-def _most_drift(line: Line) -> float | None:
-    """Return the highest stability index of the months, None where no month has one."""
-    return max((m["psi"] for m in line["months"] if m["psi"] is not None), default=None)
-
-
 @require_POST
 def dismiss_alert(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Put an alert away with a reason."""
@@ -192,8 +192,8 @@ def set_control(request: HttpRequest) -> HttpResponse:
 
 def _to_criteria(request: HttpRequest) -> HttpResponse:
     """Return to the page of the model that the form was sent from."""
-    asked = {name: request.GET[name] for name in ("model",) if name in request.GET}
-    return redirect(reverse("pipeline:show_criteria", query=asked or None))
+    asked = {"model": request.GET["model"]} if "model" in request.GET else None
+    return redirect(reverse("pipeline:show_criteria", query=asked))
 
 
 def _number(request: HttpRequest, name: str) -> float:

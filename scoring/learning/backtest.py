@@ -28,17 +28,15 @@ from scoring.learning.levels import least_support
 from scoring.learning.notices import Notice
 from scoring.learning.points import Definitions, define
 from scoring.learning.screening import rank_auc, why_unusable
-from scoring.learning.signals import learn_signals
+from scoring.learning.signals import LEAST_REPEATS, REPEATED, SURE_REPEATS, learn_signals
 from scoring.learning.splitting import last_in_order, part_of_each, stratified
 from scoring.learning.suggesting import Line, lines_of, prevailing, strongest
 from scoring.learning.table import Column, Sheet, Table, column_of_texts, is_blank, parse_numbers
 
 LEAST_ROWS = 20
 LEAST_SHOWN = 20  # training outcomes below which no probability is shown
-LEAST_REPEATS, REPEATED = 20, 0.02  # leads, and share of all, that can be repeats
-# Their outcomes differ at most so often as by chance, and surely: in standard errors. Some leads of
-# their own look alike, too.
-DIFFERENT, SURE_REPEATS = 0.25, 5.0
+# Outcomes of repeats differ at most so often as by chance. Some leads of their own look alike, too.
+DIFFERENT = 0.25
 MOST_SEED = 2**32 - 1  # of scikit-learn
 MOST_OUTCOMES = 20  # values of a column that can be an outcome
 DISTINCT = 0.5  # share of the values that differ from which a column is an id

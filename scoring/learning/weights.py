@@ -130,7 +130,6 @@ def same_signals(full: Floats) -> Ints:
     """Return for each signal of x (n, p) the number of the group of those that say the same, or say
     the same as another of the group; they count once. Of a handful of leads nothing is said.
     """
-
     if len(full) < LEAST_SAME:
         return np.arange(full.shape[1])
     rows = np.linspace(0, len(full) - 1, min(len(full), SAME_ROWS)).astype(np.int64)
